@@ -1,0 +1,17 @@
+//! What any long-running process needs, and nothing about logs.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `exit` | exit codes and the one line that a failing program prints |
+//! | `config` | reading a TOML file; a misspelt key is answered with the right one |
+//! | `units` | durations and sizes with units, as configs and flags spell them |
+//! | `telemetry` | our own log, to standard error |
+//! | `shutdown` | one token for a program's end; a second signal means now |
+//! | `metrics` | Prometheus text of a registry |
+
+pub mod config;
+pub mod exit;
+pub mod metrics;
+pub mod shutdown;
+pub mod telemetry;
+pub mod units;
