@@ -1,0 +1,150 @@
+//! The aggregator's HTTP API as a client sees it.
+
+use std::time::Duration;
+
+use base64::Engine;
+use serde_json::Value;
+
+/// Bounds one call: a replay of a torn WAL on a busy machine may take a while, for ever it may not.
+const CALL_DEADLINE: Duration = Duration::from_secs(20);
+/// More than any answer of a test.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
+
+/// A client.
+pub struct Api {
+    base: String,
+    http: ureq::Agent,
+}
+
+/// An answer, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON; anything else is a failure.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| {
+            panic!("status {}: no JSON ({error}): {}", self.status, String::from_utf8_lossy(&self.body))
+        })
+    }
+
+    /// The body as `application/problem+json` with its mandatory members.
+    pub fn problem(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        assert!(
+            self.content_type.starts_with("application/problem+json"),
+            "status {}: content type {:?}, body {text}",
+            self.status,
+            self.content_type
+        );
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "the problem repeats the status: {text}");
+        for member in ["type", "title", "detail"] {
+            assert!(problem[member].is_string(), "the problem has {member}: {text}");
+        }
+        problem
+    }
+}
+
+/// A record of a transaction, as far as tests look at it.
+#[derive(Debug)]
+pub struct Record {
+    pub line: Vec<u8>,
+    pub source_id: String,
+    pub position: u64,
+    pub file: String,
+    pub flags: Vec<String>,
+}
+
+impl Api {
+    pub fn new(base: String) -> Self {
+        let http = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(CALL_DEADLINE))
+            .build()
+            .new_agent();
+        Self { base, http }
+    }
+
+    /// GET, with an error only when there was no answer.
+    pub fn try_get(&self, path: &str, accept: &str) -> Result<Answer, String> {
+        let url = format!("{}{path}", self.base);
+        let mut response =
+            self.http.get(&url).header("accept", accept).call().map_err(|error| format!("GET {url}: {error}"))?;
+        let content_type =
+            response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_vec()
+            .map_err(|error| format!("read {url}: {error}"))?;
+        Ok(Answer { status: response.status().as_u16(), content_type, body })
+    }
+
+    /// GET; no answer is a failure.
+    pub fn get(&self, path: &str) -> Answer {
+        self.try_get(path, "application/json").unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Records that the aggregator holds, in the head or committed.
+    pub fn records(&self) -> Result<u64, String> {
+        let answer = self.try_get("/api/v1/status/storage", "application/json")?;
+        if answer.status != 200 {
+            return Err(format!("status/storage says {}: {}", answer.status, String::from_utf8_lossy(&answer.body)));
+        }
+        answer.json()["records"].as_u64().ok_or_else(|| "status/storage has no records".to_owned())
+    }
+
+    /// `/api/v1/status/storage`.
+    pub fn storage(&self) -> Value {
+        self.get("/api/v1/status/storage").json()
+    }
+
+    /// `/api/v1/status/agents`, its list.
+    pub fn agents(&self) -> Vec<Value> {
+        self.get("/api/v1/status/agents").json()["agents"].as_array().expect("a list of agents").clone()
+    }
+
+    /// Every record of the transaction, streamed as NDJSON; none when the ID is unknown.
+    pub fn transaction(&self, id: &str) -> Result<Vec<Record>, String> {
+        let answer = self.try_get(&format!("/api/v1/transactions/{id}"), "application/x-ndjson")?;
+        match answer.status {
+            200 => answer.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(record).collect(),
+            404 => Ok(Vec::new()),
+            status => Err(format!("transaction {id}: status {status}: {}", String::from_utf8_lossy(&answer.body))),
+        }
+    }
+}
+
+fn record(line: &[u8]) -> Result<Record, String> {
+    let json: Value = serde_json::from_slice(line)
+        .map_err(|error| format!("no JSON in NDJSON: {error}: {}", String::from_utf8_lossy(line)))?;
+    let text = |name: &str| json[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name} in {json}"));
+    let line = match json["line_base64"].as_str() {
+        Some(encoded) => {
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(encoded)
+                .map_err(|error| format!("line_base64: {error}: {encoded}"))?;
+            if std::str::from_utf8(&bytes).is_ok() {
+                return Err(format!("line_base64 although the line is valid UTF-8: {encoded}"));
+            }
+            bytes
+        }
+        None => text("line")?.into_bytes(),
+    };
+    Ok(Record {
+        line,
+        source_id: text("source_id")?,
+        position: json["position"].as_u64().ok_or_else(|| format!("no position in {json}"))?,
+        file: text("file")?,
+        flags: json["flags"]
+            .as_array()
+            .map(|flags| flags.iter().filter_map(|flag| flag.as_str().map(str::to_owned)).collect())
+            .unwrap_or_default(),
+    })
+}
