@@ -1,0 +1,228 @@
+//! A block that still takes records: plain columns in memory.
+//!
+//! Records of one service, in the order in which they became durable. A run of records of one source is contiguous in its
+//! file, so that source and position cost a few bytes per run, not per record.
+
+use std::sync::Arc;
+
+use clew_proto::v1::{RecordFlag, Severity};
+use hashbrown::HashMap;
+
+use super::overlay::{self, TimeText, VERBATIM};
+use super::spelling::SpelledId;
+use crate::batch::Batch;
+use crate::id::Canonical;
+use crate::record::Record;
+use crate::source::Source;
+
+/// How many severities there are.
+pub const SEVERITIES: usize = Severity::Fatal as usize + 1;
+
+/// Columns of one block. Every per-record column has the same length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Columns {
+    /// The sources that the runs name.
+    pub sources: Vec<Arc<Source>>,
+    /// Contiguous stretches of one source.
+    pub runs: Vec<Run>,
+    /// Nanoseconds since the epoch.
+    pub times: Vec<i64>,
+    /// `v1::Severity` values.
+    pub severities: Vec<u8>,
+    /// `v1::RecordFlag` bits, and in a decoded block [`VERBATIM`].
+    pub flags: Vec<u8>,
+    /// File bytes of each record, line feed included.
+    pub lengths: Vec<u32>,
+    /// Dictionary of the block's transaction IDs.
+    pub ids: Vec<SpelledId>,
+    /// How many of `id_refs` belong to each record.
+    pub id_counts: Vec<u8>,
+    /// Indexes into `ids`, record by record.
+    pub id_refs: Vec<u32>,
+    /// The records' bytes, one after the other. May end early in a block that was decoded in part.
+    pub raw: Vec<u8>,
+    /// IDs and times are hidden in `raw` (see `overlay`).
+    pub overlaid: bool,
+}
+
+/// A contiguous stretch of one source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Index into `sources`.
+    pub source: u32,
+    /// How many records.
+    pub records: u32,
+    /// Position of its first byte in the source.
+    pub position: u64,
+}
+
+/// Finds IDs that the block's dictionary holds already.
+pub type IdIndex = HashMap<SpelledId, u32, foldhash::fast::RandomState>;
+
+impl Columns {
+    /// How many records it holds.
+    pub fn records(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Appends the records `[from, to)` of `batch`, whose first byte stands at `raw_from` in `batch.raw` and whose first
+    /// reference at `refs_from` in `batch.id_refs`.
+    pub fn append(&mut self, source: &Arc<Source>, batch: &Batch, range: &Range, index: &mut IdIndex) {
+        self.extend_run(source, batch.begin + range.raw.start as u64, range.records.len() as u32);
+        self.times.extend_from_slice(&batch.times[range.records.clone()]);
+        self.severities.extend_from_slice(&batch.severities[range.records.clone()]);
+        self.flags.extend_from_slice(&batch.flags[range.records.clone()]);
+        self.lengths.extend_from_slice(&batch.lengths[range.records.clone()]);
+        self.id_counts.extend_from_slice(&batch.id_counts[range.records.clone()]);
+        self.raw.extend_from_slice(&batch.raw[range.raw.clone()]);
+        let mut known = vec![u32::MAX; batch.ids.len()];
+        for reference in &batch.id_refs[range.refs.clone()] {
+            let known = &mut known[*reference as usize];
+            if *known == u32::MAX {
+                let id = &batch.ids[*reference as usize];
+                *known = *index.entry_ref(id).or_insert_with(|| {
+                    self.ids.push(id.clone());
+                    self.ids.len() as u32 - 1
+                });
+            }
+            self.id_refs.push(*known);
+        }
+    }
+
+    fn extend_run(&mut self, source: &Arc<Source>, position: u64, records: u32) {
+        if let Some(run) = self.runs.last_mut() {
+            let covered: u64 =
+                self.lengths[self.lengths.len() - run.records as usize..].iter().map(|length| u64::from(*length)).sum();
+            if Arc::ptr_eq(&self.sources[run.source as usize], source) && run.position + covered == position {
+                run.records += records;
+                return;
+            }
+        }
+        let found = self.sources.iter().position(|known| Arc::ptr_eq(known, source));
+        let source = found.unwrap_or_else(|| {
+            self.sources.push(Arc::clone(source));
+            self.sources.len() - 1
+        });
+        self.runs.push(Run { source: source as u32, records, position });
+    }
+
+    /// Indexes of the records that carry one of `wanted`, rising.
+    pub fn find(&self, wanted: &[Canonical]) -> Vec<u32> {
+        let is_wanted: Vec<bool> = self.ids.iter().map(|id| wanted.contains(&id.canonical)).collect();
+        if !is_wanted.contains(&true) {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        let mut at = 0;
+        for (record, count) in self.id_counts.iter().enumerate() {
+            let references = &self.id_refs[at..at + usize::from(*count)];
+            at += references.len();
+            if references.iter().any(|reference| is_wanted[*reference as usize]) {
+                found.push(record as u32);
+            }
+        }
+        found
+    }
+
+    /// The byte in `raw` after the last byte of record `record`.
+    pub fn raw_end(&self, record: u32) -> usize {
+        self.lengths[..=record as usize].iter().map(|length| *length as usize).sum()
+    }
+
+    /// The records with the rising indexes `wanted`, whole. `raw` must reach to the end of the last one.
+    pub fn materialise(&self, wanted: &[u32]) -> Vec<Record> {
+        let mut text = TimeText::default();
+        let mut walk = Walk::new(self);
+        wanted.iter().map(|record| self.record(walk.to(*record), &mut text)).collect()
+    }
+
+    fn record(&self, place: Place, text: &mut TimeText) -> Record {
+        let index = place.record;
+        let references = &self.id_refs[place.refs..place.refs + usize::from(self.id_counts[index])];
+        let ids = || references.iter().map(|reference| &self.ids[*reference as usize]);
+        let length = self.lengths[index];
+        let mut line = self.raw[place.raw..place.raw + length as usize].to_vec();
+        if self.overlaid && self.flags[index] & VERBATIM == 0 {
+            overlay::restore(&mut line, self.times[index], ids(), text);
+        }
+        let flags = self.flags[index] & !VERBATIM;
+        if flags & RecordFlag::Unterminated as u8 == 0 && line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        Record {
+            time: self.times[index],
+            severity: self.severities[index],
+            flags,
+            source: Arc::clone(&self.sources[place.source as usize]),
+            position: place.position,
+            length,
+            ids: ids().cloned().collect(),
+            line,
+        }
+    }
+}
+
+/// Which part of a batch: records, and the bytes and references that belong to them.
+pub struct Range {
+    /// Indexes of records.
+    pub records: std::ops::Range<usize>,
+    /// Their bytes in `raw`.
+    pub raw: std::ops::Range<usize>,
+    /// Their references in `id_refs`.
+    pub refs: std::ops::Range<usize>,
+}
+
+/// Where one record's bytes, references and position begin.
+#[derive(Clone, Copy)]
+struct Place {
+    record: usize,
+    raw: usize,
+    refs: usize,
+    source: u32,
+    position: u64,
+}
+
+/// Walks the records in order, adding up what the columns hold as differences.
+struct Walk<'a> {
+    columns: &'a Columns,
+    place: Place,
+    run: usize,
+    left_in_run: u32,
+}
+
+impl<'a> Walk<'a> {
+    fn new(columns: &'a Columns) -> Self {
+        let mut walk = Self {
+            columns,
+            place: Place { record: 0, raw: 0, refs: 0, source: 0, position: 0 },
+            run: 0,
+            left_in_run: 0,
+        };
+        walk.enter_run();
+        walk
+    }
+
+    fn enter_run(&mut self) {
+        if let Some(run) = self.columns.runs.get(self.run) {
+            self.place.source = run.source;
+            self.place.position = run.position;
+            self.left_in_run = run.records;
+        }
+    }
+
+    fn to(&mut self, record: u32) -> Place {
+        while self.place.record < record as usize {
+            let length = self.columns.lengths[self.place.record];
+            self.place.refs += usize::from(self.columns.id_counts[self.place.record]);
+            self.place.raw += length as usize;
+            self.place.position += u64::from(length);
+            self.place.record += 1;
+            self.left_in_run -= 1;
+            if self.left_in_run == 0 {
+                self.run += 1;
+                self.enter_run();
+            }
+        }
+        self.place
+    }
+}

@@ -1,0 +1,405 @@
+//! Payload to the columns that a reader asks for.
+//!
+//! Nothing here trusts its input: every length is checked against what is there and against [`RECORDS_MAX`] and
+//! [`PLAIN_BYTES_MAX`] before memory is taken, and every index before it is followed.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::columns::{Columns, Run};
+use super::encode::{Codec, Column, MAGIC, VERSION};
+use super::spelling::{Form, SpelledId};
+use super::varint::{take, take_bytes, take_signed};
+use crate::id::Canonical;
+use crate::record::Record;
+use crate::source::Source;
+
+/// No block holds more records.
+pub const RECORDS_MAX: usize = 1 << 20;
+/// No column is larger when decoded.
+pub const PLAIN_BYTES_MAX: usize = 64 << 20;
+
+/// A payload that cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Corrupt {
+    /// Not a payload at all.
+    #[error("no block payload: it does not begin with CLWB")]
+    Magic,
+    /// Written by another version.
+    #[error("block format {0} is not known; this program reads format {VERSION}")]
+    Version(u8),
+    /// The bytes are not those that were written.
+    #[error("block checksum does not match")]
+    Checksum,
+    /// The bytes are those that were written, and yet make no sense.
+    #[error("block column {0:?} is malformed")]
+    Column(Column),
+    /// The same, for the table of columns.
+    #[error("block table is malformed")]
+    Table,
+}
+
+/// A payload whose checksum and table were checked.
+pub struct Payload<'a> {
+    entries: Vec<Entry<'a>>,
+}
+
+struct Entry<'a> {
+    column: u8,
+    codec: u8,
+    plain_length: usize,
+    stored: &'a [u8],
+}
+
+impl<'a> Payload<'a> {
+    /// Checks the checksum and reads the table.
+    pub fn open(bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        if !bytes.starts_with(MAGIC) {
+            return Err(Corrupt::Magic);
+        }
+        let (body, sum) = bytes.split_last_chunk::<4>().ok_or(Corrupt::Table)?;
+        if crc32c::crc32c(body) != u32::from_le_bytes(*sum) {
+            return Err(Corrupt::Checksum);
+        }
+        match body.get(MAGIC.len()) {
+            Some(&VERSION) => {}
+            Some(other) => return Err(Corrupt::Version(*other)),
+            None => return Err(Corrupt::Table),
+        }
+        let mut input = &body[MAGIC.len() + 1..];
+        let count = take(&mut input).filter(|count| *count <= 64).ok_or(Corrupt::Table)?;
+        let mut table = Vec::new();
+        for _ in 0..count {
+            let (&[column, codec], rest) = input.split_first_chunk::<2>().ok_or(Corrupt::Table)?;
+            input = rest;
+            let plain = take(&mut input).and_then(|length| usize::try_from(length).ok());
+            let stored = take(&mut input).and_then(|length| usize::try_from(length).ok());
+            let (Some(plain), Some(stored)) = (plain, stored) else { return Err(Corrupt::Table) };
+            if plain > PLAIN_BYTES_MAX {
+                return Err(Corrupt::Table);
+            }
+            table.push((column, codec, plain, stored));
+        }
+        let mut entries = Vec::with_capacity(table.len());
+        for (column, codec, plain_length, stored_length) in table {
+            let (stored, rest) = input.split_at_checked(stored_length).ok_or(Corrupt::Table)?;
+            input = rest;
+            entries.push(Entry { column, codec, plain_length, stored });
+        }
+        Ok(Self { entries })
+    }
+
+    /// Every record that carries one of `wanted`, in the block's order.
+    pub fn find(&self, wanted: &[Canonical]) -> Result<Vec<Record>, Corrupt> {
+        let ids = self.ids()?;
+        if !ids.iter().any(|id| wanted.contains(&id.canonical)) {
+            return Ok(Vec::new());
+        }
+        let mut columns = self.without_raw(ids)?;
+        let found = columns.find(wanted);
+        if let Some(last) = found.last() {
+            columns.raw = self.raw(columns.raw_end(*last))?;
+        }
+        Ok(columns.materialise(&found))
+    }
+
+    /// All columns.
+    pub fn columns(&self) -> Result<Columns, Corrupt> {
+        let mut columns = self.without_raw(self.ids()?)?;
+        let size = columns.lengths.iter().map(|length| *length as usize).sum();
+        columns.raw = self.raw(size)?;
+        Ok(columns)
+    }
+
+    fn without_raw(&self, ids: Vec<SpelledId>) -> Result<Columns, Corrupt> {
+        let (records, sources) = self.sources()?;
+        let id_counts = self.bytes(Column::IdCounts, records)?;
+        let references = id_counts.iter().map(|count| usize::from(*count)).sum();
+        let columns = Columns {
+            runs: self.runs(records, sources.len())?,
+            sources,
+            times: self.times(records)?,
+            severities: self.bytes(Column::Severities, records)?,
+            flags: self.bytes(Column::Flags, records)?,
+            lengths: self.lengths(records)?,
+            id_refs: self.id_refs(references, ids.len())?,
+            ids,
+            id_counts,
+            raw: Vec::new(),
+            overlaid: true,
+        };
+        Ok(columns)
+    }
+
+    fn entry(&self, column: Column) -> Result<&Entry<'a>, Corrupt> {
+        self.entries.iter().find(|entry| entry.column == column as u8).ok_or(Corrupt::Column(column))
+    }
+
+    /// A column's plain bytes.
+    fn plain(&self, column: Column) -> Result<Vec<u8>, Corrupt> {
+        let entry = self.entry(column)?;
+        self.prefix(column, entry.plain_length)
+    }
+
+    /// The first `length` plain bytes of a column.
+    fn prefix(&self, column: Column, length: usize) -> Result<Vec<u8>, Corrupt> {
+        let entry = self.entry(column)?;
+        let malformed = Corrupt::Column(column);
+        if length > entry.plain_length {
+            return Err(malformed);
+        }
+        match entry.codec {
+            codec if codec == Codec::Plain as u8 => entry.stored.get(..length).map(<[u8]>::to_vec).ok_or(malformed),
+            codec if codec == Codec::Constant as u8 => match entry.stored {
+                [byte] => Ok(vec![*byte; length]),
+                _ => Err(malformed),
+            },
+            codec if codec == Codec::Zstd as u8 && length == entry.plain_length => {
+                zstd::bulk::decompress(entry.stored, length).ok().filter(|plain| plain.len() == length).ok_or(malformed)
+            }
+            codec if codec == Codec::Zstd as u8 => {
+                let mut plain = vec![0; length];
+                zstd::stream::read::Decoder::with_buffer(entry.stored)
+                    .and_then(|mut decoder| decoder.read_exact(&mut plain))
+                    .map_err(|_| malformed)?;
+                Ok(plain)
+            }
+            _ => Err(malformed),
+        }
+    }
+
+    /// A column of one byte per record.
+    fn bytes(&self, column: Column, records: usize) -> Result<Vec<u8>, Corrupt> {
+        let bytes = self.plain(column)?;
+        if bytes.len() == records { Ok(bytes) } else { Err(Corrupt::Column(column)) }
+    }
+
+    fn raw(&self, length: usize) -> Result<Vec<u8>, Corrupt> {
+        self.prefix(Column::Raw, length)
+    }
+
+    fn sources(&self) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
+        let plain = self.plain(Column::Sources)?;
+        let parsed = || -> Option<(usize, Vec<Arc<Source>>)> {
+            let mut input = &plain[..];
+            let records = usize::try_from(take(&mut input)?).ok().filter(|records| *records <= RECORDS_MAX)?;
+            let count = take(&mut input)?;
+            let service = text(take_bytes(&mut input)?);
+            let mut sources = Vec::new();
+            for _ in 0..count {
+                let (id, rest) = input.split_first_chunk::<16>()?;
+                let (agent, rest) = rest.split_first_chunk::<16>()?;
+                input = rest;
+                sources.push(Arc::new(Source {
+                    id: Uuid::from_bytes(*id),
+                    agent: Uuid::from_bytes(*agent),
+                    service: service.clone(),
+                    host: text(take_bytes(&mut input)?),
+                    path: take_bytes(&mut input)?.to_vec(),
+                }));
+            }
+            Some((records, sources))
+        };
+        parsed().ok_or(Corrupt::Column(Column::Sources))
+    }
+
+    fn runs(&self, records: usize, sources: usize) -> Result<Vec<Run>, Corrupt> {
+        let plain = self.plain(Column::Runs)?;
+        let parsed = || -> Option<Vec<Run>> {
+            let mut input = &plain[..];
+            let count = take(&mut input)?;
+            let mut left = records;
+            let mut runs = Vec::new();
+            for _ in 0..count {
+                let source = u32::try_from(take(&mut input)?).ok().filter(|source| (*source as usize) < sources)?;
+                let in_run = u32::try_from(take(&mut input)?).ok().filter(|records| *records > 0)?;
+                let position = take(&mut input)?;
+                left = left.checked_sub(in_run as usize)?;
+                runs.push(Run { source, records: in_run, position });
+            }
+            (left == 0).then_some(runs)
+        };
+        parsed().ok_or(Corrupt::Column(Column::Runs))
+    }
+
+    fn times(&self, records: usize) -> Result<Vec<i64>, Corrupt> {
+        let plain = self.plain(Column::Times)?;
+        let mut input = &plain[..];
+        let mut last = 0i64;
+        let scale = take(&mut input).and_then(|scale| i64::try_from(scale).ok());
+        let times = scale.and_then(|scale| {
+            (0..records)
+                .map(|_| {
+                    last = last.wrapping_add(take_signed(&mut input)?);
+                    Some(last.wrapping_mul(scale))
+                })
+                .collect()
+        });
+        times.ok_or(Corrupt::Column(Column::Times))
+    }
+
+    fn lengths(&self, records: usize) -> Result<Vec<u32>, Corrupt> {
+        let plain = self.plain(Column::Lengths)?;
+        let mut input = &plain[..];
+        let mut total = 0u64;
+        let lengths: Option<Vec<u32>> = (0..records)
+            .map(|_| {
+                let length = take(&mut input).and_then(|length| u32::try_from(length).ok())?;
+                total += u64::from(length);
+                (total <= PLAIN_BYTES_MAX as u64).then_some(length)
+            })
+            .collect();
+        lengths.ok_or(Corrupt::Column(Column::Lengths))
+    }
+
+    fn id_refs(&self, references: usize, ids: usize) -> Result<Vec<u32>, Corrupt> {
+        let plain = self.plain(Column::IdRefs)?;
+        let mut input = &plain[..];
+        let mut used = 0u32;
+        let parsed: Option<Vec<u32>> = (0..references)
+            .map(|_| {
+                let back = u32::try_from(take(&mut input)?).ok()?;
+                let reference = used.checked_sub(back).filter(|reference| (*reference as usize) < ids)?;
+                used = used.max(reference + 1);
+                Some(reference)
+            })
+            .collect();
+        parsed.ok_or(Corrupt::Column(Column::IdRefs))
+    }
+
+    fn ids(&self) -> Result<Vec<SpelledId>, Corrupt> {
+        let entry = self.entry(Column::Ids)?;
+        let owned;
+        let plain = if entry.codec == Codec::Plain as u8 {
+            entry.stored
+        } else {
+            owned = self.plain(Column::Ids)?;
+            &owned
+        };
+        let parsed = || -> Option<Vec<SpelledId>> {
+            let mut input = plain;
+            let count = usize::try_from(take(&mut input)?).ok()?;
+            let (codes, mut input) = input.split_at_checked(count)?;
+            codes
+                .iter()
+                .map(|code| {
+                    let kind = code >> 2;
+                    let form = match code & 3 {
+                        0 => Form::Hex32,
+                        1 => Form::Uuid,
+                        2 => Form::Hex16,
+                        _ => return Some(SpelledId::new(take_bytes(&mut input)?, kind)),
+                    };
+                    let (number, rest) = input.split_first_chunk::<16>()?;
+                    input = rest;
+                    Some(SpelledId { canonical: Canonical::Number(u128::from_be_bytes(*number)), form, kind })
+                })
+                .collect()
+        };
+        parsed().ok_or(Corrupt::Column(Column::Ids))
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::columns::{IdIndex, Range};
+    use super::super::encode::Encoder;
+    use super::*;
+    use crate::batch::{Batch, strategy};
+
+    fn source(host: &str) -> Arc<Source> {
+        Arc::new(Source {
+            id: Uuid::from_u128(7),
+            agent: Uuid::from_u128(8),
+            host: host.into(),
+            service: "payments".into(),
+            path: b"/var/log/\xff.log".to_vec(),
+        })
+    }
+
+    fn columns(batches: &[(Arc<Source>, Batch)]) -> Columns {
+        let mut columns = Columns::default();
+        let mut index = IdIndex::default();
+        for (source, batch) in batches {
+            let range = Range { records: 0..batch.records(), raw: 0..batch.raw.len(), refs: 0..batch.id_refs.len() };
+            columns.append(source, batch, &range, &mut index);
+        }
+        columns
+    }
+
+    fn all(columns: &Columns) -> Vec<Record> {
+        columns.materialise(&(0..columns.records() as u32).collect::<Vec<_>>())
+    }
+
+    fn two_batches() -> impl Strategy<Value = Columns> {
+        (strategy::batch(0, 12), strategy::batch(9000, 12))
+            .prop_map(|(first, second)| columns(&[(source("a"), first), (source("b"), second)]))
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(columns in two_batches()) {
+            let sealed = Encoder::default().seal(&columns);
+            let payload = Payload::open(&sealed.payload).unwrap();
+            prop_assert_eq!(all(&payload.columns().unwrap()), all(&columns));
+            for id in &columns.ids {
+                let wanted = [id.canonical.clone()];
+                let found = columns.materialise(&columns.find(&wanted));
+                prop_assert_eq!(payload.find(&wanted).unwrap(), found);
+            }
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed(columns in two_batches(), at in any::<prop::sample::Index>(), bit in 0u8..8) {
+            let mut payload = Encoder::default().seal(&columns).payload;
+            let at = at.index(payload.len());
+            payload[at] ^= 1 << bit;
+            prop_assert!(Payload::open(&payload).is_err());
+        }
+
+        #[test]
+        fn nonsense_with_a_right_checksum_is_refused_without_harm(
+            columns in two_batches(),
+            changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        ) {
+            let mut payload = Encoder::default().seal(&columns).payload;
+            let body = payload.len() - 4;
+            for (at, byte) in changes {
+                payload[at.index(body)] = byte;
+            }
+            let sum = crc32c::crc32c(&payload[..body]).to_le_bytes();
+            payload[body..].copy_from_slice(&sum);
+            if let Ok(payload) = Payload::open(&payload) {
+                let _ = payload.columns();
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let batch = Batch {
+            end: 2,
+            lengths: vec![2],
+            times: vec![1],
+            severities: vec![3],
+            flags: vec![0],
+            id_counts: vec![0],
+            raw: b"x\n".to_vec(),
+            ..Batch::default()
+        };
+        let mut payload = Encoder::default().seal(&columns(&[(source("a"), batch)])).payload;
+        payload[4] = 9;
+        let body = payload.len() - 4;
+        let sum = crc32c::crc32c(&payload[..body]).to_le_bytes();
+        payload[body..].copy_from_slice(&sum);
+        assert_eq!(Payload::open(&payload).err(), Some(Corrupt::Version(9)));
+    }
+}

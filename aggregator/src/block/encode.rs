@@ -1,0 +1,349 @@
+//! Columns to payload. The format, version 1:
+//!
+//! ```text
+//! "CLWB" version:u8 columns:varint
+//!   { column:u8 codec:u8 plain_length:varint stored_length:varint } per column
+//! the columns' bytes, in that order
+//! crc32c of everything before it, little-endian
+//! ```
+//!
+//! A reader decodes only the columns that it needs, and passes over those that it does not know.
+
+use super::columns::{Columns, SEVERITIES};
+use super::overlay::{self, TimeText, VERBATIM};
+use super::spelling::Form;
+use super::tokens::Words;
+use super::varint::{put, put_bytes, put_signed};
+use crate::id::Canonical;
+
+/// First bytes of every payload.
+pub const MAGIC: &[u8; 4] = b"CLWB";
+/// Version of the format. A reader refuses any other.
+pub const VERSION: u8 = 1;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Column {
+    /// Record count and the sources.
+    Sources = 1,
+    /// Source and position.
+    Runs = 2,
+    /// Scale, then differences.
+    Times = 3,
+    /// A byte each.
+    Severities = 4,
+    /// A byte each.
+    Flags = 5,
+    /// Varints.
+    Lengths = 6,
+    /// Forms, kinds, numbers and texts.
+    Ids = 7,
+    /// A byte each.
+    IdCounts = 8,
+    /// Zero: the dictionary's next entry; else how far back from there.
+    IdRefs = 9,
+    /// The overlaid bytes.
+    Raw = 10,
+}
+
+/// How a column's bytes are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Codec {
+    /// As they are.
+    Plain = 0,
+    /// One zstd frame.
+    Zstd = 1,
+    /// One byte that stands for all.
+    Constant = 2,
+}
+
+/// A sealed block: the payload, and what the index wants to know of it.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The encoded columns.
+    pub payload: Vec<u8>,
+    /// What the block document says besides.
+    pub summary: Summary,
+    /// The distinct words, each followed by `tokens::SEPARATOR`.
+    pub words: String,
+}
+
+/// What is known of a block without decoding it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Earliest time, nanoseconds since the epoch.
+    pub time_min: i64,
+    /// Latest time.
+    pub time_max: i64,
+    /// How many records.
+    pub records: u64,
+    /// Bytes of the files that they cover.
+    pub raw_bytes: u64,
+    /// Records of each severity.
+    pub severities: [u64; SEVERITIES],
+    /// Distinct hosts.
+    pub hosts: Vec<String>,
+    /// The distinct transaction IDs, each with its share of the block.
+    pub ids: Vec<IdSummary>,
+}
+
+/// One transaction's share of a block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IdSummary {
+    /// The ID.
+    pub id: Canonical,
+    /// Its earliest record here.
+    pub time_min: i64,
+    /// Its latest record here.
+    pub time_max: i64,
+    /// Its records here.
+    pub records: u64,
+    /// Those of severity error and above.
+    pub errors: u64,
+}
+
+/// Seals blocks; keeps its buffers from block to block.
+pub struct Encoder {
+    zstd_small: zstd::bulk::Compressor<'static>,
+    zstd_raw: zstd::bulk::Compressor<'static>,
+    words: Words,
+}
+
+/// Level for the raw bytes: past it, a percent of disk costs ten percent of time.
+const RAW_LEVEL: i32 = 3;
+/// Level for the small columns.
+const SMALL_LEVEL: i32 = 1;
+/// A column under this size is not worth a zstd frame.
+const ZSTD_BYTES_MIN: usize = 48;
+
+impl Default for Encoder {
+    fn default() -> Self {
+        let compressor = |level| zstd::bulk::Compressor::new(level).expect("the level is valid and memory suffices");
+        Self { zstd_small: compressor(SMALL_LEVEL), zstd_raw: compressor(RAW_LEVEL), words: Words::default() }
+    }
+}
+
+impl Encoder {
+    /// Seals a block that has at least one record. `columns` is not overlaid yet.
+    pub fn seal(&mut self, columns: &Columns) -> Sealed {
+        assert!(!columns.overlaid && columns.records() > 0);
+        let summary = summarise(columns);
+        let (raw, flags) = overlaid(columns);
+        let words = self.words.collect(&raw);
+        let mut table = Table::default();
+        let small = &mut self.zstd_small;
+        table.add(Column::Sources, sources(columns), small);
+        table.add(Column::Runs, runs(columns), small);
+        table.add(Column::Times, times(&columns.times), small);
+        table.add(Column::Severities, columns.severities.clone(), small);
+        table.add(Column::Flags, flags, small);
+        table.add(Column::Lengths, varints(&columns.lengths), small);
+        table.add_plain(Column::Ids, ids(columns));
+        table.add(Column::IdCounts, columns.id_counts.clone(), small);
+        table.add(Column::IdRefs, id_refs(&columns.id_refs), small);
+        table.add(Column::Raw, raw, &mut self.zstd_raw);
+        Sealed { payload: table.finish(), summary, words }
+    }
+}
+
+/// The raw bytes with IDs and times hidden, and the flags that say where they are not.
+fn overlaid(columns: &Columns) -> (Vec<u8>, Vec<u8>) {
+    let mut raw = columns.raw.clone();
+    let mut flags = columns.flags.clone();
+    let mut text = TimeText::default();
+    let (mut at, mut references) = (0, 0);
+    for (record, length) in columns.lengths.iter().enumerate() {
+        let count = usize::from(columns.id_counts[record]);
+        let ids = columns.id_refs[references..references + count].iter().map(|id| &columns.ids[*id as usize]);
+        let line = &mut raw[at..at + *length as usize];
+        if !overlay::hide(line, columns.times[record], ids, &mut text) {
+            flags[record] |= VERBATIM;
+        }
+        at += *length as usize;
+        references += count;
+    }
+    (raw, flags)
+}
+
+fn summarise(columns: &Columns) -> Summary {
+    let mut summary = Summary {
+        time_min: columns.times.iter().copied().min().unwrap_or_default(),
+        time_max: columns.times.iter().copied().max().unwrap_or_default(),
+        records: columns.records() as u64,
+        raw_bytes: columns.raw.len() as u64,
+        ..Summary::default()
+    };
+    for source in &columns.sources {
+        if !summary.hosts.contains(&source.host) {
+            summary.hosts.push(source.host.clone());
+        }
+    }
+    let mut shares: Vec<_> = columns
+        .ids
+        .iter()
+        .map(|id| IdSummary { id: id.canonical.clone(), time_min: i64::MAX, time_max: i64::MIN, records: 0, errors: 0 })
+        .collect();
+    let mut references = columns.id_refs.iter();
+    for (record, severity) in columns.severities.iter().enumerate() {
+        summary.severities[usize::from(*severity)] += 1;
+        for reference in references.by_ref().take(usize::from(columns.id_counts[record])) {
+            let share = &mut shares[*reference as usize];
+            share.time_min = share.time_min.min(columns.times[record]);
+            share.time_max = share.time_max.max(columns.times[record]);
+            share.records += 1;
+            share.errors += u64::from(*severity >= clew_proto::v1::Severity::Error as u8);
+        }
+    }
+    // Two spellings of one ID are one transaction.
+    shares.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+    shares.dedup_by(|other, kept| {
+        let same = other.id == kept.id;
+        if same {
+            kept.time_min = kept.time_min.min(other.time_min);
+            kept.time_max = kept.time_max.max(other.time_max);
+            kept.records += other.records;
+            kept.errors += other.errors;
+        }
+        same
+    });
+    summary.ids = shares;
+    summary
+}
+
+fn sources(columns: &Columns) -> Vec<u8> {
+    let mut out = Vec::new();
+    put(&mut out, columns.records() as u64);
+    put(&mut out, columns.sources.len() as u64);
+    put_bytes(&mut out, columns.sources.first().map_or(b"", |source| source.service.as_bytes()));
+    for source in &columns.sources {
+        out.extend_from_slice(source.id.as_bytes());
+        out.extend_from_slice(source.agent.as_bytes());
+        put_bytes(&mut out, source.host.as_bytes());
+        put_bytes(&mut out, &source.path);
+    }
+    out
+}
+
+fn runs(columns: &Columns) -> Vec<u8> {
+    let mut out = Vec::new();
+    put(&mut out, columns.runs.len() as u64);
+    for run in &columns.runs {
+        put(&mut out, u64::from(run.source));
+        put(&mut out, u64::from(run.records));
+        put(&mut out, run.position);
+    }
+    out
+}
+
+/// The times' common unit (a power of 1000 nanoseconds), then the differences in it.
+fn times(times: &[i64]) -> Vec<u8> {
+    let scale =
+        [1_000_000_000i64, 1_000_000, 1_000].into_iter().find(|scale| times.iter().all(|time| time % scale == 0));
+    let scale = scale.unwrap_or(1);
+    let mut out = Vec::with_capacity(times.len() * 4);
+    put(&mut out, scale as u64);
+    let mut last = 0i64;
+    for time in times {
+        let time = time / scale;
+        put_signed(&mut out, time.wrapping_sub(last));
+        last = time;
+    }
+    out
+}
+
+fn varints(values: &[u32]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(values.len() * 2);
+    for value in values {
+        put(&mut out, u64::from(*value));
+    }
+    out
+}
+
+/// The dictionary is in order of first use: zero is the next new entry, any other number counts back from there.
+fn id_refs(references: &[u32]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(references.len());
+    let mut used = 0u32;
+    for reference in references {
+        assert!(*reference <= used, "the dictionary is in order of first use");
+        put(&mut out, u64::from(used - reference));
+        used = used.max(reference + 1);
+    }
+    out
+}
+
+fn ids(columns: &Columns) -> Vec<u8> {
+    let mut out = Vec::with_capacity(columns.ids.len() * 18 + 4);
+    put(&mut out, columns.ids.len() as u64);
+    for id in &columns.ids {
+        out.push(id.kind << 2 | form_code(&id.form));
+    }
+    for id in &columns.ids {
+        match (&id.form, &id.canonical) {
+            (Form::Other(spelling), _) => put_bytes(&mut out, spelling),
+            (_, Canonical::Number(number)) => out.extend_from_slice(&number.to_be_bytes()),
+            (_, Canonical::Text(_)) => unreachable!("a text is always spelled out"),
+        }
+    }
+    out
+}
+
+fn form_code(form: &Form) -> u8 {
+    match form {
+        Form::Hex32 => 0,
+        Form::Uuid => 1,
+        Form::Hex16 => 2,
+        Form::Other(_) => 3,
+    }
+}
+
+/// The table of columns while it grows.
+#[derive(Default)]
+struct Table {
+    entries: Vec<u8>,
+    columns: u64,
+    bytes: Vec<u8>,
+}
+
+impl Table {
+    fn add(&mut self, column: Column, plain: Vec<u8>, zstd: &mut zstd::bulk::Compressor<'_>) {
+        match plain.split_first() {
+            Some((first, rest)) if !rest.is_empty() && rest.iter().all(|byte| byte == first) => {
+                self.push(column, Codec::Constant, plain.len(), &[*first]);
+            }
+            _ if plain.len() >= ZSTD_BYTES_MIN => {
+                let stored = zstd.compress(&plain).expect("the buffer is as large as zstd asks for");
+                if stored.len() < plain.len() {
+                    self.push(column, Codec::Zstd, plain.len(), &stored);
+                } else {
+                    self.add_plain(column, plain);
+                }
+            }
+            _ => self.add_plain(column, plain),
+        }
+    }
+
+    fn add_plain(&mut self, column: Column, plain: Vec<u8>) {
+        self.push(column, Codec::Plain, plain.len(), &plain);
+    }
+
+    fn push(&mut self, column: Column, codec: Codec, plain_length: usize, stored: &[u8]) {
+        self.entries.extend_from_slice(&[column as u8, codec as u8]);
+        put(&mut self.entries, plain_length as u64);
+        put(&mut self.entries, stored.len() as u64);
+        self.columns += 1;
+        self.bytes.extend_from_slice(stored);
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes.len() + self.entries.len() + 16);
+        out.extend_from_slice(MAGIC);
+        out.push(VERSION);
+        put(&mut out, self.columns);
+        out.extend_from_slice(&self.entries);
+        out.extend_from_slice(&self.bytes);
+        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
+        out
+    }
+}

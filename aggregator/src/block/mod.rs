@@ -1,0 +1,19 @@
+//! Blocks: up to about 256 KiB of records of one service, the unit of storage and of indexing. Pure code: no IO.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `columns` | a block that still takes records: plain columns in memory |
+//! | `spelling` | a transaction ID with the way it was spelled |
+//! | `overlay` | takes IDs and timestamps out of the raw bytes, because the columns hold them already |
+//! | `tokens` | the distinct words of a block, for the index |
+//! | `varint` | LEB128, zigzag |
+//! | `encode` | columns to payload |
+//! | `decode` | payload to the columns that a reader asks for |
+
+pub mod columns;
+pub mod decode;
+pub mod encode;
+pub mod overlay;
+pub mod spelling;
+pub mod tokens;
+pub mod varint;

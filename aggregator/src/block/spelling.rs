@@ -1,0 +1,106 @@
+//! A transaction ID with the way it was spelled.
+//!
+//! The usual spellings are a function of the number, so a block stores 16 bytes and a code for them; only an unusual
+//! spelling is kept as text.
+
+use crate::id::Canonical;
+
+/// An ID as one record spelled it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SpelledId {
+    /// What all spellings have in common.
+    pub canonical: Canonical,
+    /// How this one was spelled.
+    pub form: Form,
+    /// A `v1::IdKind` value.
+    pub kind: u8,
+}
+
+/// How an ID was spelled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// 32 lower-case hex digits.
+    Hex32,
+    /// Lower-case UUID with dashes.
+    Uuid,
+    /// 16 lower-case hex digits.
+    Hex16,
+    /// As these bytes say.
+    Other(Box<[u8]>),
+}
+
+impl SpelledId {
+    /// From the bytes on the wire.
+    pub fn new(spelling: &[u8], kind: u8) -> Self {
+        let canonical = Canonical::parse(spelling);
+        let form = match &canonical {
+            Canonical::Number(number) => [Form::Hex32, Form::Uuid, Form::Hex16]
+                .into_iter()
+                .find(|form| form.width() == spelling.len() && form.spell(*number) == spelling)
+                .unwrap_or_else(|| Form::Other(spelling.into())),
+            Canonical::Text(_) => Form::Other(spelling.into()),
+        };
+        Self { canonical, form, kind }
+    }
+
+    /// The ID as it stands in the record.
+    pub fn spelling(&self) -> Vec<u8> {
+        match (&self.form, &self.canonical) {
+            (Form::Other(bytes), _) => bytes.to_vec(),
+            (form, Canonical::Number(number)) => form.spell(*number),
+            (_, Canonical::Text(text)) => text.to_vec(),
+        }
+    }
+}
+
+impl Form {
+    /// Length of the spelling, for those that have a fixed one.
+    fn width(&self) -> usize {
+        match self {
+            Self::Hex32 => 32,
+            Self::Uuid => 36,
+            Self::Hex16 => 16,
+            Self::Other(bytes) => bytes.len(),
+        }
+    }
+
+    fn spell(&self, number: u128) -> Vec<u8> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        if let Self::Other(bytes) = self {
+            return bytes.to_vec();
+        }
+        let digits = if matches!(self, Self::Hex16) { 16 } else { 32 };
+        let mut out = Vec::with_capacity(36);
+        for index in (0..digits).rev() {
+            out.push(DIGITS[(number >> (4 * index)) as usize & 15]);
+            if matches!(self, Self::Uuid) && matches!(index, 24 | 20 | 16 | 12) {
+                out.push(b'-');
+            }
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_comes_back() {
+        let spellings = [
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+            "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
+            "4BF92F35-77B3-4DA6-A3CE-929D0E0E4736",
+            "0af7651916cd43dd",
+            "790163212568445917",
+            "req-ABC",
+            "1-4bf92f35-77b34da6a3ce929d0e0e4736",
+            "",
+        ];
+        for spelling in spellings {
+            assert_eq!(SpelledId::new(spelling.as_bytes(), 1).spelling(), spelling.as_bytes());
+        }
+        assert_eq!(SpelledId::new(spellings[1].as_bytes(), 1).form, Form::Uuid);
+        assert_eq!(SpelledId::new(spellings[3].as_bytes(), 1).form, Form::Hex16);
+    }
+}

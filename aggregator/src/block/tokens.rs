@@ -1,0 +1,211 @@
+//! The distinct words of a block, for the index.
+//!
+//! A word is a run of ASCII letters, digits, `_` and bytes of other scripts (0x80 and up), in lower case (ASCII only), cut
+//! at [`WORD_BYTES_MAX`]. It is taken from the overlaid bytes, so that timestamps and transaction IDs are no words: those
+//! are found by time and by ID. The index only narrows a search to blocks; the exact predicate runs on the raw line.
+
+use std::hash::{BuildHasher, Hasher};
+
+/// A longer word is indexed by its first bytes.
+pub const WORD_BYTES_MAX: usize = 64;
+
+/// Separates the words in [`Words::collect`]'s answer; it is in no word.
+pub const SEPARATOR: u8 = b'\n';
+
+/// Collects distinct words; keeps its tables from block to block.
+#[derive(Default)]
+pub struct Words {
+    lower: Vec<u8>,
+    /// Index into `entries` plus one; zero is empty. A power of two long.
+    slots: Vec<u32>,
+    entries: Vec<Entry>,
+    hasher: foldhash::fast::FixedState,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    at: u32,
+    length: u32,
+}
+
+impl Words {
+    /// The distinct words of `raw`, each followed by [`SEPARATOR`]. Invalid UTF-8 is replaced.
+    pub fn collect(&mut self, raw: &[u8]) -> String {
+        self.lower.clear();
+        self.lower.extend(raw.iter().map(u8::to_ascii_lowercase));
+        self.entries.clear();
+        self.slots.clear();
+        self.slots.resize(1 << 14, 0);
+        let lower = std::mem::take(&mut self.lower);
+        each_word(&lower, |at, end| self.insert(&lower, at, end.min(at + WORD_BYTES_MAX)));
+        let mut out = Vec::with_capacity(self.entries.iter().map(|entry| entry.length as usize + 1).sum());
+        for entry in &self.entries {
+            out.extend_from_slice(&lower[entry.at as usize..(entry.at + entry.length) as usize]);
+            out.push(SEPARATOR);
+        }
+        self.lower = lower;
+        String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    #[inline]
+    fn insert(&mut self, lower: &[u8], at: usize, end: usize) {
+        let word = &lower[at..end];
+        let hash = self.hash(word);
+        let mask = self.slots.len() - 1;
+        let mut slot = hash as usize & mask;
+        loop {
+            match self.slots[slot] {
+                0 => break,
+                index => {
+                    let entry = &self.entries[index as usize - 1];
+                    if entry.hash == hash && lower[entry.at as usize..][..entry.length as usize] == *word {
+                        return;
+                    }
+                }
+            }
+            slot = (slot + 1) & mask;
+        }
+        self.entries.push(Entry { hash, at: at as u32, length: word.len() as u32 });
+        self.slots[slot] = self.entries.len() as u32;
+        if self.entries.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+    }
+
+    #[inline]
+    fn hash(&self, word: &[u8]) -> u32 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(word);
+        let hash = hasher.finish();
+        (hash ^ hash >> 32) as u32
+    }
+
+    fn grow(&mut self) {
+        let mask = self.slots.len() * 2 - 1;
+        self.slots.clear();
+        self.slots.resize(mask + 1, 0);
+        for (index, entry) in self.entries.iter().enumerate() {
+            let mut slot = entry.hash as usize & mask;
+            while self.slots[slot] != 0 {
+                slot = (slot + 1) & mask;
+            }
+            self.slots[slot] = index as u32 + 1;
+        }
+    }
+}
+
+/// Whether `byte`, in lower case, is part of a word.
+#[inline]
+pub fn is_word_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// Calls `word(begin, end)` for every run of word bytes.
+fn each_word(bytes: &[u8], mut word: impl FnMut(usize, usize)) {
+    let mut begin = None;
+    let mut inside = 0u64;
+    let mut base = 0;
+    let mut chunks = bytes.chunks_exact(64);
+    let mut edges_of = |chunk: &[u8; 64]| {
+        let mask = word_mask(chunk);
+        // A bit where a word begins or ends: this byte differs from the one before it.
+        let mut edges = mask ^ (mask << 1 | inside);
+        inside = mask >> 63;
+        while edges != 0 {
+            let at = base + edges.trailing_zeros() as usize;
+            edges &= edges - 1;
+            match begin.take() {
+                None => begin = Some(at),
+                Some(from) => word(from, at),
+            }
+        }
+        base += 64;
+    };
+    for chunk in &mut chunks {
+        edges_of(chunk.try_into().expect("chunks of 64"));
+    }
+    // Zeros are no word bytes: they end the last word.
+    let mut last = [0u8; 64];
+    last[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+    edges_of(&last);
+}
+
+/// One bit per byte: is it a word byte?
+#[cfg(target_arch = "x86_64")]
+#[inline]
+fn word_mask(chunk: &[u8; 64]) -> u64 {
+    use std::arch::x86_64::{
+        __m128i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128,
+        _mm_set1_epi8,
+    };
+    // SSE2 compares signed bytes alone: a range is moved to the bottom of the signed values, then it is one comparison.
+    let mut mask = 0u64;
+    for index in 0..4 {
+        // SAFETY: SSE2 is part of every x86-64, and the 16 bytes at 16 * index lie inside the chunk.
+        let bits = unsafe {
+            let bytes = _mm_loadu_si128(chunk.as_ptr().add(16 * index).cast::<__m128i>());
+            let in_range = |low: u8, width: u8| {
+                let moved = _mm_add_epi8(bytes, _mm_set1_epi8((0x80u8.wrapping_sub(low)) as i8));
+                _mm_cmplt_epi8(moved, _mm_set1_epi8((0x80u8.wrapping_add(width)) as i8))
+            };
+            let letters = _mm_or_si128(in_range(b'a', 26), in_range(b'A', 26));
+            let others = _mm_or_si128(in_range(b'0', 10), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'_' as i8)));
+            // The sign bit of a byte is what movemask reads: bytes from 0x80 count by themselves.
+            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(letters, others), bytes))
+        };
+        mask |= u64::from(bits as u32 & 0xffff) << (16 * index);
+    }
+    mask
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+fn word_mask(chunk: &[u8; 64]) -> u64 {
+    chunk.iter().enumerate().fold(0, |mask, (index, byte)| mask | u64::from(is_word_byte(*byte)) << index)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn naive(raw: &[u8]) -> BTreeSet<String> {
+        raw.split(|byte| !is_word_byte(*byte))
+            .filter(|word| !word.is_empty())
+            .map(|word| {
+                String::from_utf8_lossy(&word[..word.len().min(WORD_BYTES_MAX)].to_ascii_lowercase()).into_owned()
+            })
+            .collect()
+    }
+
+    fn collected(raw: &[u8]) -> Vec<String> {
+        Words::default().collect(raw).split_terminator('\n').map(String::from).collect()
+    }
+
+    #[test]
+    fn words_of_a_line() {
+        let words = collected(
+            "{\"level\":\"ERROR\",\"user_id\":42,\"msg\":\"Überweisung fehlgeschlagen: level 7\"}".as_bytes(),
+        );
+        assert_eq!(words, ["level", "error", "user_id", "42", "msg", "Überweisung", "fehlgeschlagen", "7"]);
+    }
+
+    proptest! {
+        #[test]
+        fn as_the_naive_split_says(raw in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b' '), Just(b'a'), Just(b'Z'), Just(b'0')], 0..400)) {
+            let words = collected(&raw);
+            let distinct: BTreeSet<_> = words.iter().cloned().collect();
+            prop_assert_eq!(&distinct, &naive(&raw));
+        }
+
+        #[test]
+        fn many_distinct_words(count in 0u32..40_000) {
+            let raw: String = (0..count).map(|number| format!("w{number} ")).collect();
+            prop_assert_eq!(collected(raw.as_bytes()).len(), count as usize);
+        }
+    }
+}
