@@ -1,0 +1,194 @@
+//! Budgets, the table, and `target/bench/e2e.json` with the field names of DESIGN §9.
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use crate::reference::Reference;
+
+/// What was measured. A field that was not measured is `null`.
+#[derive(Debug, Default, Serialize)]
+pub struct Results {
+    pub agent_cpu_s_per_gb: Option<f64>,
+    pub agent_rss_mb: Option<f64>,
+    pub agent_idle_cpu_percent: Option<f64>,
+    pub agent_idle_rss_mb: Option<f64>,
+    pub aggregator_cpu_s_per_gb: Option<f64>,
+    pub aggregator_rss_mb: Option<f64>,
+    pub disk_ratio: Option<f64>,
+    pub txn_warm_ms: Option<f64>,
+    pub txn_cold_ms: Option<f64>,
+    pub visible_ms_p99: Option<f64>,
+    pub lost: Option<f64>,
+    pub twice: Option<f64>,
+
+    // Beside the budgets.
+    pub ship_mb_per_s: Option<f64>,
+    pub agent_rss_anonymous_mb: Option<f64>,
+    pub aggregator_rss_anonymous_mb: Option<f64>,
+    pub disk_bytes: Option<u64>,
+    pub txn_warm_ms_p99: Option<f64>,
+    pub visible_ms_p50: Option<f64>,
+    pub kills: Option<u32>,
+    pub kill_lines: Option<u64>,
+
+    pub corpus_lines: u64,
+    pub corpus_bytes: u64,
+    pub reference: Option<Reference>,
+    pub machine: Machine,
+    /// Parts that failed, and why.
+    pub errors: Vec<String>,
+}
+
+/// Where and of what the numbers are.
+#[derive(Debug, Default, Serialize)]
+pub struct Machine {
+    pub cpu: String,
+    pub cores: usize,
+    pub memory_mb: u64,
+    pub kernel: String,
+    pub commit: String,
+    pub date: String,
+}
+
+impl Machine {
+    pub fn this() -> Self {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let after_colon = |text: &str, name: &str| {
+            let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+            line.split_once(':').map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        };
+        let memory = after_colon(&read("/proc/meminfo"), "MemTotal");
+        let kibibytes: u64 = memory.trim_end_matches(" kB").parse().unwrap_or_default();
+        Self {
+            cpu: after_colon(&read("/proc/cpuinfo"), "model name"),
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            memory_mb: kibibytes * 1024 / 1_000_000,
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            commit: commit(),
+            date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        }
+    }
+}
+
+/// The commit that is checked out, with a `+` when the tree differs from it.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = std::process::Command::new("git").args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|text| !text.is_empty());
+    let mark = if changed { "+" } else { "" };
+    git(&["rev-parse", "--short=12", "HEAD"]).map_or_else(|| "unknown".to_owned(), |commit| commit + mark)
+}
+
+/// A line of the table.
+struct Row {
+    what: &'static str,
+    value: Option<f64>,
+    budget: Budget,
+    others: &'static str,
+}
+
+enum Budget {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Results {
+    fn rows(&self) -> Vec<Row> {
+        use Budget::{AtLeast, AtMost};
+        let row = |what, value, budget, others| Row { what, value, budget, others };
+        vec![
+            row(
+                "agent_cpu_s_per_gb",
+                self.agent_cpu_s_per_gb,
+                AtMost(3.0),
+                "Fluent Bit 10.4, Vector 30.8, rsyslog 31; floor 1.8",
+            ),
+            row("agent_rss_mb", self.agent_rss_mb, AtMost(40.0), "Fluent Bit 133, Vector 182, rsyslog 225"),
+            row(
+                "agent_idle_cpu_percent",
+                self.agent_idle_cpu_percent,
+                AtMost(0.2),
+                "Fluent Bit 0.4, Vector 2.4, rsyslog 0.0",
+            ),
+            row("agent_idle_rss_mb", self.agent_idle_rss_mb, AtMost(25.0), "Fluent Bit 37, Vector 58, rsyslog 18"),
+            row(
+                "aggregator_cpu_s_per_gb",
+                self.aggregator_cpu_s_per_gb,
+                AtMost(6.0),
+                "VictoriaLogs 18.3, Loki 28.6, Quickwit 38.4",
+            ),
+            row(
+                "aggregator_rss_mb",
+                self.aggregator_rss_mb,
+                AtMost(400.0),
+                "VictoriaLogs 260, Loki 839, Quickwit 1571",
+            ),
+            row("disk_ratio", self.disk_ratio, AtLeast(8.0), "VictoriaLogs 10.9, Loki 5.4, Quickwit 4.5"),
+            row("txn_warm_ms", self.txn_warm_ms, AtMost(1.0), "VictoriaLogs 3.8, Quickwit 9.5, Loki 1760"),
+            row("txn_cold_ms", self.txn_cold_ms, AtMost(10.0), "VictoriaLogs 44, Quickwit 20"),
+            row("visible_ms_p99", self.visible_ms_p99, AtMost(1000.0), ""),
+            row("lost", self.lost, AtMost(0.0), "Fluent Bit 134004 after one kill in 1 M lines"),
+            row("twice", self.twice, AtMost(0.0), "Vector 17600, Fluent Bit with file storage 320000"),
+        ]
+    }
+
+    /// Prints the table.
+    pub fn print(&self) {
+        println!("\n{:<26}{:>12}{:>12}  {:<6}for comparison", "", "measured", "budget", "");
+        for Row { what, value, budget, others } in self.rows() {
+            let (limit, holds) = match budget {
+                Budget::AtMost(limit) => (format!("<= {limit}"), value.map(|value| value <= limit)),
+                Budget::AtLeast(limit) => (format!(">= {limit}"), value.map(|value| value >= limit)),
+            };
+            let verdict = holds.map_or("-", |holds| if holds { "ok" } else { "OVER" });
+            println!("{what:<26}{:>12}{limit:>12}  {verdict:<6}{others}", show(value));
+        }
+        println!("\nbeside the budgets");
+        for (what, value) in [
+            ("ship_mb_per_s", self.ship_mb_per_s),
+            ("agent_rss_anonymous_mb", self.agent_rss_anonymous_mb),
+            ("aggregator_rss_anonymous_mb", self.aggregator_rss_anonymous_mb),
+            ("txn_warm_ms_p99", self.txn_warm_ms_p99),
+            ("visible_ms_p50", self.visible_ms_p50),
+            ("kills", self.kills.map(f64::from)),
+            ("zstd1_cpu_s_per_gb", self.reference.map(|reference| reference.zstd1_cpu_s_per_gb)),
+            ("unzstd_cpu_s_per_gb", self.reference.map(|reference| reference.unzstd_cpu_s_per_gb)),
+            ("zstd3_ratio", self.reference.map(|reference| reference.zstd3_ratio)),
+        ] {
+            println!("{what:<28}{:>10}", show(value));
+        }
+        let Machine { cpu, cores, kernel, commit, date, .. } = &self.machine;
+        println!(
+            "\n{} lines, {} bytes; {cpu}, {cores} cores, Linux {kernel}; {commit}, {date}",
+            self.corpus_lines, self.corpus_bytes
+        );
+        for error in &self.errors {
+            println!("FAILED: {error}");
+        }
+    }
+
+    /// Writes them as JSON.
+    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        std::fs::write(path, text).with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Whether everything ran, and no line was lost or stored twice.
+    pub fn sound(&self) -> bool {
+        self.errors.is_empty() && self.lost.unwrap_or(0.0) == 0.0 && self.twice.unwrap_or(0.0) == 0.0
+    }
+}
+
+fn show(value: Option<f64>) -> String {
+    match value {
+        None => "-".into(),
+        Some(value) if value == value.trunc() => format!("{value:.0}"),
+        Some(value) if value.abs() < 10.0 => format!("{value:.3}"),
+        Some(value) => format!("{value:.1}"),
+    }
+}
