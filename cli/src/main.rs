@@ -1,1 +1,93 @@
-fn main() {}
+//! `clew`: asks an aggregator and prints the answer for a person, or as JSON for a program.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `client` | HTTP to the aggregator; whatever goes wrong becomes one line that names the address |
+//! | `identifier` | an ID as people paste it, cleaned and percent-encoded |
+//! | `answer` | the API's answers, as far as they are printed |
+//! | `json` | JSON that keeps the order of its keys |
+//! | `terminal` | where the output goes: colour, width, and text that cannot drive the terminal |
+//! | `words` | durations, times and counts as people say them |
+//! | `trace/` | `clew trace ID` |
+//! | `agents` | `clew agents` |
+//!
+//! Exit codes: 0 answered, 1 no answer or an unknown ID, 64 wrong usage.
+
+mod agents;
+mod answer;
+mod client;
+mod identifier;
+mod json;
+mod terminal;
+mod trace;
+mod words;
+
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use clew_service::exit;
+use clew_service::units::Span;
+
+use crate::client::{Client, Failure};
+
+/// Follows one request through many services, from the logs that they already write.
+#[derive(Parser)]
+#[command(name = "clew", version, max_term_width = 100)]
+struct Arguments {
+    /// The aggregator's HTTP address.
+    #[arg(long, global = true, env = "CLEW_SERVER", default_value = "http://127.0.0.1:7601", value_name = "URL")]
+    server: String,
+    /// How long to wait for each answer.
+    #[arg(long, global = true, default_value = "30s", value_name = "DURATION")]
+    timeout: Span,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Everything that happened to one request, on every service, in order.
+    Trace(trace::Options),
+    /// Who ships what, and how far behind it is.
+    Agents(agents::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let result = run(&arguments, &mut out).and_then(|()| out.flush().map_err(anyhow::Error::from));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // What was printed so far comes before the reason why there is no more.
+            let _ = out.flush();
+            let code = match error.downcast_ref() {
+                Some(Failure::Usage(_)) => exit::USAGE,
+                _ => exit::FAILURE,
+            };
+            exit::fail("clew", code, format!("{error:#}"))
+        }
+    }
+}
+
+fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let client = Client::new(&arguments.server, arguments.timeout.0)?;
+    match &arguments.command {
+        Command::Trace(options) => trace::run(&client, options, out),
+        Command::Agents(options) => agents::run(&client, options, out),
+    }
+}
+
+/// The reader went away (`clew trace ID | head`): it has what it wanted.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,173 @@
+//! The API's answers, as far as they are printed. Fields that may be missing in an older aggregator have defaults.
+
+use base64::Engine;
+use serde::Deserialize;
+
+use crate::json::Json;
+use crate::words;
+
+/// `GET /api/v1/transactions/{id}`: one page.
+#[derive(Deserialize)]
+pub struct Transaction {
+    pub id: String,
+    pub ids: Vec<Id>,
+    pub summary: Summary,
+    pub completeness: Completeness,
+    pub records: Vec<Record>,
+    pub next_cursor: Option<String>,
+    #[serde(default)]
+    pub meta: Meta,
+}
+
+/// One of the IDs that the transaction carries, and how many of its records carry it.
+#[derive(Deserialize)]
+pub struct Id {
+    pub value: String,
+    pub kind: String,
+}
+
+#[derive(Deserialize)]
+pub struct Summary {
+    pub time_min: String,
+    pub duration_ns: i64,
+    pub records: u64,
+    pub errors: u64,
+    pub services: Vec<String>,
+    pub hosts: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub struct Completeness {
+    /// `settled`, `open`, `gapped`, or one that a later aggregator knows.
+    pub state: String,
+    #[serde(default)]
+    pub agents_behind: Vec<AgentBehind>,
+    #[serde(default)]
+    pub gaps: Vec<Json>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct AgentBehind {
+    pub agent_id: String,
+    pub host: String,
+    pub watermark: Option<String>,
+    pub behind_ns: Option<i64>,
+    #[serde(default)]
+    pub connected: bool,
+}
+
+#[derive(Deserialize)]
+pub struct Record {
+    pub time: String,
+    #[serde(default)]
+    pub time_origin: String,
+    pub severity: String,
+    pub service: String,
+    pub host: String,
+    #[serde(default)]
+    pub flags: Vec<String>,
+    pub line: String,
+    /// Only when the line is not valid UTF-8.
+    pub line_base64: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Meta {
+    pub truncated: bool,
+    pub warnings: Vec<String>,
+}
+
+/// The problem that answers an ID of which nothing is held.
+#[derive(Debug, Deserialize)]
+pub struct Unknown {
+    pub searched: Searched,
+    #[serde(default)]
+    pub agents_behind: Vec<AgentBehind>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Searched {
+    pub partitions: u64,
+    pub records: u64,
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+/// RFC 9457.
+#[derive(Deserialize)]
+pub struct Problem {
+    pub title: String,
+    pub detail: Option<String>,
+}
+
+/// `GET /api/v1/status/agents`.
+#[derive(Deserialize)]
+pub struct Agents {
+    pub agents: Vec<Agent>,
+}
+
+#[derive(Deserialize)]
+pub struct Agent {
+    pub agent_id: String,
+    pub host: String,
+    pub version: String,
+    pub connected: bool,
+    pub last_seen: Option<String>,
+    pub behind_ns: Option<i64>,
+    pub unread_bytes: Option<u64>,
+    pub clock_offset_ns: Option<i64>,
+    pub clock_uncertainty_ns: Option<i64>,
+    pub sources: Vec<Source>,
+}
+
+#[derive(Deserialize)]
+pub struct Source {
+    pub service: String,
+    pub file: String,
+    pub frontier: u64,
+    #[serde(default)]
+    pub open: bool,
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+}
+
+#[derive(Deserialize)]
+pub struct Gap {
+    pub begin: u64,
+    pub end: u64,
+    pub reason: String,
+}
+
+impl Record {
+    /// The line as it was written, whatever its bytes are.
+    pub fn bytes(&self) -> Vec<u8> {
+        let encoded = self.line_base64.as_ref();
+        let decoded = encoded.and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok());
+        decoded.unwrap_or_else(|| self.line.clone().into_bytes())
+    }
+}
+
+impl AgentBehind {
+    /// "web-2 is 3.2s behind", with what there is to know about it.
+    pub fn sentence(&self) -> String {
+        let who = if self.host.is_empty() { &self.agent_id } else { &self.host };
+        let away = if self.connected { "" } else { ", not connected" };
+        match (self.behind_ns, &self.watermark) {
+            (Some(behind), _) if behind > 0 => format!("{who} is {} behind{away}", words::duration(behind.into())),
+            (_, Some(watermark)) => format!("{who} has shipped all up to {}{away}", words::time(watermark)),
+            _ => format!("{who} has not caught up yet{away}"),
+        }
+    }
+}
+
+impl Problem {
+    /// The title, and the detail when it says more.
+    pub fn one_line(&self) -> String {
+        let text = match &self.detail {
+            Some(detail) if !detail.is_empty() => detail,
+            _ => &self.title,
+        };
+        crate::terminal::escape(text)
+    }
+}

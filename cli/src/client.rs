@@ -1,0 +1,134 @@
+//! HTTP to the aggregator. Whatever goes wrong becomes one line that names the address and says what to do.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::answer::{Problem, Unknown};
+
+/// The most that one answer may weigh: a page of the longest records stays below it.
+const BODY_BYTES_MAX: u64 = 1 << 30;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no answer to print.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error("{0}")]
+    Usage(String),
+    #[error("{0}")]
+    Server(String),
+    /// The aggregator holds nothing under this ID.
+    #[error("unknown id")]
+    Unknown(Box<Unknown>),
+}
+
+/// One aggregator.
+pub struct Client {
+    agent: ureq::Agent,
+    base: String,
+    timeout: Duration,
+}
+
+impl Client {
+    /// `server` may come without its scheme and with a slash at its end.
+    pub fn new(server: &str, timeout: Duration) -> Result<Self, Failure> {
+        let server = server.trim();
+        let base = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+        if base.starts_with("https://") {
+            return Err(Failure::Usage(format!("--server {base}: this build of clew speaks http:// only")));
+        }
+        let host = base.strip_prefix("http://").unwrap_or_default().trim_end_matches('/');
+        if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(Failure::Usage(format!(
+                "--server {server:?} is no address; write it like http://127.0.0.1:7601"
+            )));
+        }
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            // The aggregator is named by the user; a proxy meant for the web does not know the way to it.
+            .proxy(None)
+            .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
+            .timeout_global(Some(timeout))
+            .user_agent(concat!("clew/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Self { agent: config.into(), base: format!("http://{host}"), timeout })
+    }
+
+    /// The address, as errors and hints name it.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The answer's body, once it is known to be a Clew aggregator's.
+    pub fn get(&self, path_and_query: &str) -> Result<Vec<u8>, Failure> {
+        let url = format!("{}{path_and_query}", self.base);
+        let response = self.agent.get(&url).header("accept", "application/json").call();
+        let mut response = response.map_err(|error| self.unreachable(&error))?;
+        let status = response.status().as_u16();
+        let mime = response.body().mime_type().unwrap_or("no content type").to_owned();
+        let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec();
+        let body = body.map_err(|error| self.unreachable(&error))?;
+        match status {
+            200 if mime == "application/json" => Ok(body),
+            200..400 => Err(self.stranger(&format!("{status}, {mime}"))),
+            _ => Err(self.problem(status, &mime, &body)),
+        }
+    }
+
+    /// Parses a body as what the API promises.
+    pub fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, Failure> {
+        serde_json::from_slice(body).map_err(|error| self.stranger(&error.to_string()))
+    }
+
+    /// An error status: with a problem of ours, or from someone else.
+    fn problem(&self, status: u16, mime: &str, body: &[u8]) -> Failure {
+        if status == 404
+            && let Ok(unknown) = serde_json::from_slice::<Unknown>(body)
+        {
+            return Failure::Unknown(Box::new(unknown));
+        }
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) if mime == "application/problem+json" => {
+                let why = format!("{} answered {status}: {}", self.base, problem.one_line());
+                if status == 400 { Failure::Usage(why) } else { Failure::Server(why) }
+            }
+            _ => self.stranger(&format!("{status}, {mime}")),
+        }
+    }
+
+    fn stranger(&self, what: &str) -> Failure {
+        Failure::Server(format!(
+            "{} answered, but not like a clew-aggregator ({what}); name its http_listen address with --server or CLEW_SERVER",
+            self.base
+        ))
+    }
+
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        use ureq::Error;
+        let base = &self.base;
+        let remedy = "is clew-aggregator running there? name its http_listen address with --server or CLEW_SERVER";
+        Failure::Server(match error {
+            Error::Timeout(_) => format!(
+                "no answer from {base} within {}; it may be overloaded or out of reach: see {base}/readyz, or wait longer with --timeout",
+                crate::words::duration(self.timeout.as_nanos() as i128)
+            ),
+            Error::HostNotFound => format!("{base}: no such host; {remedy}"),
+            Error::BadUri(why) => {
+                return Failure::Usage(format!("--server {base}: {why}; write it like http://127.0.0.1:7601"));
+            }
+            Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                format!("{base}: connection refused; {remedy}")
+            }
+            Error::Io(error) => format!("{base}: {error}; {remedy}"),
+            Error::BodyExceedsLimit(_) => {
+                format!("{base}: an answer is larger than the {} GiB that clew takes", BODY_BYTES_MAX >> 30)
+            }
+            Error::Protocol(error) => format!(
+                "{base} does not speak HTTP/1.1 ({error}); if this is the aggregator's grpc_listen, name its http_listen instead"
+            ),
+            error => format!("{base}: {error}; {remedy}"),
+        })
+    }
+}

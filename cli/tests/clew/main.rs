@@ -1,0 +1,40 @@
+//! The real `clew` against a small server that answers like an aggregator, and unlike one.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `server` | the server |
+//! | `trace` | `clew trace` |
+//! | `agents` | `clew agents` |
+//! | `failures` | whatever goes wrong: exit codes, and one clear line |
+
+mod agents;
+mod failures;
+mod server;
+mod trace;
+
+use std::process::{Command, Output};
+
+/// What one run of `clew` left behind.
+struct Run {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn command(server: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clew"));
+    command.env_remove("CLEW_SERVER").arg("--server").arg(server).args(arguments);
+    command
+}
+
+fn clew(server: &str, arguments: &[&str]) -> Run {
+    read(command(server, arguments).output().expect("clew runs"))
+}
+
+fn read(output: Output) -> Run {
+    Run {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).expect("UTF-8"),
+        err: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
