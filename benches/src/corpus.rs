@@ -28,6 +28,14 @@ const ARRIVAL_NS: u64 = 25_000_000;
 /// One in so many transactions is sampled for queries.
 const SAMPLED_ONE_IN: u32 = 40;
 
+const CURRENCIES: [&str; 4] = ["EUR", "USD", "GBP", "CHF"];
+const CITIES: [&str; 12] =
+    ["Berlin", "Hamburg", "Köln", "Paris", "Lyon", "Wien", "Zürich", "London", "Leeds", "Rotterdam", "Milano", "Praha"];
+const WORDS: [&str; 16] = [
+    "reserve", "charge", "ship", "notify", "welcome", "receipt", "jacket", "shoes", "lamp", "table", "summer",
+    "bundle", "loyalty", "express", "voucher", "return",
+];
+
 /// What decides every byte of it.
 #[derive(clap::Args, Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Parameters {
@@ -175,6 +183,10 @@ struct Transaction {
     order: String,
     session: String,
     ip: String,
+    product: String,
+    amount: String,
+    currency: &'static str,
+    city: &'static str,
     method: &'static str,
     path: String,
     status: u16,
@@ -193,7 +205,8 @@ struct Hop {
 impl Transaction {
     fn begin(random: &mut Rng, begin_ns: u64) -> Self {
         let product = product(random);
-        let order = format!("ord-{:08}", random.u32(10_000_000..99_999_999));
+        // Orders are numbered by a sequence; its numbers are given out in the order of the requests.
+        let order = format!("ord-{:08}", 40_000_000 + begin_ns / ARRIVAL_NS);
         let (method, path) = match random.u8(..10) {
             0..=2 => ("GET", format!("/api/v2/products/{product}")),
             3..=4 => ("POST", "/api/v2/cart/items".to_owned()),
@@ -209,12 +222,17 @@ impl Transaction {
             6..=20 => 201,
             _ => 200,
         };
+        let cents = 99 + exponential(random, 5000);
         Self {
             begin_ns,
+            product,
+            amount: format!("{}.{:02}", cents / 100, cents % 100),
+            currency: CURRENCIES[skewed(random, CURRENCIES.len() as u64) as usize],
+            city: CITIES[random.usize(..CITIES.len())],
             trace_id: format!("{:032x}", random.u128(..)),
             user: format!("u-{}", 100_000 + skewed(random, 400_000)),
             order,
-            session: format!("s{:012x}", random.u64(..1 << 48)),
+            session: format!("s{:08x}", random.u32(..)),
             ip: format!("{}.{}.{}.{}", random.u8(11..220), random.u8(..), random.u8(..), random.u8(1..255)),
             method,
             path,
@@ -226,7 +244,7 @@ impl Transaction {
         let mut records = Vec::new();
         for hop in self.hops(random, services.len()) {
             let service = &services[hop.service];
-            let between = random.u64(0..=4).min(random.u64(0..=5));
+            let between = random.u64(1..=5).min(random.u64(0..=9));
             for index in 0..between + 2 {
                 if records.len() == records_max {
                     return records;
@@ -251,7 +269,7 @@ impl Transaction {
 
     /// The gateway, and other services one inside or after another.
     fn hops(&self, random: &mut Rng, services: usize) -> Vec<Hop> {
-        let count = random.usize(3..=8);
+        let count = random.usize(3..=8).min(random.usize(3..=8));
         let mut others: Vec<usize> = (1..services).collect();
         random.shuffle(&mut others);
         let total_ns = 5_000_000 + exponential(random, 180_000_000);
@@ -321,25 +339,6 @@ impl Transaction {
     }
 
     fn value(&self, out: &mut Vec<u8>, random: &mut Rng, variable: Variable, hop: &Hop) {
-        const CURRENCIES: [&str; 4] = ["EUR", "USD", "GBP", "CHF"];
-        const CITIES: [&str; 12] = [
-            "Berlin",
-            "Hamburg",
-            "Köln",
-            "Paris",
-            "Lyon",
-            "Wien",
-            "Zürich",
-            "London",
-            "Leeds",
-            "Rotterdam",
-            "Milano",
-            "Praha",
-        ];
-        const WORDS: [&str; 16] = [
-            "reserve", "charge", "ship", "notify", "welcome", "receipt", "jacket", "shoes", "lamp", "table", "summer",
-            "bundle", "loyalty", "express", "voucher", "return",
-        ];
         let result = match variable {
             Variable::User => write!(out, "{}", self.user),
             Variable::Order => write!(out, "{}", self.order),
@@ -349,21 +348,18 @@ impl Transaction {
             Variable::Path => write!(out, "{}", self.path),
             Variable::Status => write!(out, "{}", self.status),
             Variable::Milliseconds => write!(out, "{}", 1 + exponential(random, 30)),
-            Variable::Duration => write!(out, "{:.3}", hop.duration_ns as f64 / 1e6),
-            Variable::Amount => {
-                let cents = 99 + exponential(random, 5000);
-                write!(out, "{}.{:02}", cents / 100, cents % 100)
-            }
-            Variable::Currency => write!(out, "{}", CURRENCIES[skewed(random, CURRENCIES.len() as u64) as usize]),
-            Variable::Product => write!(out, "{}", product(random)),
+            Variable::Duration => write!(out, "{:.1}", hop.duration_ns as f64 / 1e6),
+            Variable::Product => write!(out, "{}", self.product),
+            Variable::Amount => write!(out, "{}", self.amount),
+            Variable::Currency => write!(out, "{}", self.currency),
+            Variable::City => write!(out, "{}", self.city),
             Variable::Count => write!(out, "{}", 1 + exponential(random, 12)),
             Variable::Bytes => write!(out, "{}", 200 + exponential(random, 9000)),
             Variable::Shard => write!(out, "{}", random.u8(..32)),
             Variable::Attempt => write!(out, "{}", random.u8(1..=3)),
-            Variable::Peer => write!(out, "10.20.{}.{}:8443", random.u8(..4), random.u8(1..40)),
-            Variable::Reference => write!(out, "{:010X}", random.u64(..1 << 40)),
+            Variable::Peer => write!(out, "10.20.{}.{}:8443", hop.service, random.u8(1..9)),
+            Variable::Reference => write!(out, "{:08X}", random.u32(..)),
             Variable::Percent => write!(out, "{}", random.u8(1..100)),
-            Variable::City => write!(out, "{}", CITIES[random.usize(..CITIES.len())]),
             Variable::Word => write!(out, "{}", WORDS[random.usize(..WORDS.len())]),
         };
         result.expect("a Vec takes whatever is written to it");

@@ -44,12 +44,13 @@ pub enum Variable {
     Method,
     Path,
     Status,
+    Product,
+    Amount,
+    Currency,
+    City,
     // Of the record.
     Milliseconds,
     Duration,
-    Amount,
-    Currency,
-    Product,
     Count,
     Bytes,
     Shard,
@@ -57,7 +58,6 @@ pub enum Variable {
     Peer,
     Reference,
     Percent,
-    City,
     Word,
 }
 
@@ -308,7 +308,7 @@ pub fn services() -> Vec<Service> {
         .enumerate()
         .map(|(index, (name, statements))| Service {
             name,
-            nanoseconds: index % 3 != 0,
+            nanoseconds: index % 3 == 2,
             templates: statements
                 .iter()
                 .map(|&(level, logger, message, members)| Template {

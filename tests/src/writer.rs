@@ -98,6 +98,13 @@ impl Writer {
         }
     }
 
+    /// Deletes all of its files, and goes on to write to what is left of them.
+    pub fn delete(&mut self) {
+        for file in &mut self.files {
+            std::fs::remove_file(file.path()).expect("delete a log file");
+        }
+    }
+
     fn write_until(&mut self, stop: &AtomicBool, ids: &[String], pace: &Pace) {
         let begin = Instant::now();
         while !stop.load(Ordering::Relaxed) {

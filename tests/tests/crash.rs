@@ -15,6 +15,8 @@ use clew_tests::{line, oracle};
 const KILLS_MIN: u32 = 20;
 /// How long the killing lasts unless a soak was asked for.
 const KILLING: Duration = Duration::from_secs(45);
+/// A soak kills longer; it does not fill the disk, or one folder with ten thousand rotated files.
+const LINES_PER_WRITER_MAX: u64 = 50_000;
 /// After the last line: everything arrives.
 const SETTLE_DEADLINE: Duration = Duration::from_secs(90);
 
@@ -30,7 +32,8 @@ fn every_line_is_found_exactly_once_after_kills_of_both() {
 
     let mut aggregator = Aggregator::started(&stage, &[]);
     let mut agent = Agent::started(&stage, &aggregator, &logs);
-    let pace = Pace { lines_per_s: 150, lines_per_rotation: 250 };
+    let lines_per_s = (LINES_PER_WRITER_MAX / killing.as_secs().max(1)).clamp(5, 150) as u32;
+    let pace = Pace { lines_per_s, lines_per_rotation: 250 };
     let writers = Writers::start(&mut random, &logs, &ids, 4, &pace);
 
     let begin = Instant::now();

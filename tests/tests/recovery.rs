@@ -47,6 +47,26 @@ fn the_aggregator_is_away_while_files_rotate() {
 }
 
 #[test]
+fn a_deleted_file_is_read_to_its_end() {
+    let stage = Stage::new("deleted");
+    let mut random = stage.random(0);
+    let (logs, ids) = (stage.folder("logs"), ids(&mut random, 20));
+    let mut aggregator = Aggregator::started(&stage, &[]);
+    let _agent = Agent::started(&stage, &aggregator, &logs);
+    let mut writer = Writer::new(random.fork(), &logs, 0, &UNROTATED);
+    writer.write(200, &ids);
+    oracle::settle_and_verify(&aggregator.api(), &ids, &writer.written, SETTLE_DEADLINE);
+    aggregator.kill();
+    writer.write(200, &ids);
+    writer.delete();
+    writer.write(200, &ids);
+    // Some reconciles that do not find the files.
+    std::thread::sleep(Duration::from_secs(2));
+    aggregator.start();
+    oracle::settle_and_verify(&aggregator.api(), &ids, &writer.written, SETTLE_DEADLINE);
+}
+
+#[test]
 fn the_agent_loses_its_state_folder() {
     let stage = Stage::new("state");
     let mut random = stage.random(0);

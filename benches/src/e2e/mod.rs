@@ -113,7 +113,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
     }
     results.print();
     results.write(&bench_folder.join("e2e.json"))?;
-    if results.sound() && !options.keep {
+    if results.sound() && !options.keep && bench.work.exists() {
         std::fs::remove_dir_all(&bench.work).with_context(|| format!("delete {}", bench.work.display()))?;
     }
     Ok(results.sound())
