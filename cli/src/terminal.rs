@@ -96,7 +96,9 @@ pub fn wrap(line: &[Piece], width: usize) -> Vec<Vec<Piece>> {
     let mut rest = &characters[..];
     while !rest.is_empty() {
         let end = row_end(rest, width.max(1));
-        rows.push(pieces(&rest[..end]));
+        // The space at which a row ends is not seen there.
+        let seen = if end < rest.len() && rest[end - 1].1 == ' ' { end - 1 } else { end };
+        rows.push(pieces(&rest[..seen]));
         rest = &rest[end..];
     }
     if rows.is_empty() { vec![Vec::new()] } else { rows }
@@ -148,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_cut_at_spaces_and_lose_nothing() {
+    fn rows_are_cut_at_spaces_and_lose_nothing_else() {
         let line = [Piece::new(PLAIN, "one two three "), Piece::new(DIM, "fourteen=15 漢字漢字")];
         let rows = wrap(&line, 10);
         let texts: Vec<String> = rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect()).collect();
-        assert_eq!(texts, ["one two ", "three four", "teen=15 ", "漢字漢字"]);
+        assert_eq!(texts, ["one two", "three four", "teen=15", "漢字漢字"]);
         assert!(texts.iter().all(|row| columns(row) <= 10));
         assert_eq!(wrap(&[], 10), [vec![]]);
     }

@@ -40,10 +40,9 @@ impl Api {
             status => bail!("{url} answered {status}: {}", String::from_utf8_lossy(&answer.body)),
         }
     }
+}
 
-    /// Whether the transaction is there, and every agent has shipped what it had.
-    pub async fn is_settled(&self, id: &str) -> anyhow::Result<bool> {
-        let transaction = self.transaction(id).await?;
-        Ok(transaction.is_some_and(|transaction| transaction["completeness"]["state"] == "settled"))
-    }
+/// Whether the transaction is there, and every agent has shipped what it had.
+pub fn is_settled(transaction: Option<&Value>) -> bool {
+    transaction.is_some_and(|transaction| transaction["completeness"]["state"] == "settled")
 }

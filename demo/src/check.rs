@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use serde_json::Value;
 
-use crate::api::Api;
+use crate::api::{self, Api};
 use crate::logfile;
 use crate::service::Name;
 use crate::traffic::Finished;
@@ -36,10 +36,12 @@ pub async fn run(api: &Api, logs: &Path, finished: &[Finished]) -> anyhow::Resul
     let mut report = Report::default();
     let started = Instant::now();
     for request in finished {
-        while !api.is_settled(&request.trace_id).await? && started.elapsed() < SETTLE_TIMEOUT {
+        let mut answer = api.transaction(&request.trace_id).await?;
+        while !api::is_settled(answer.as_ref()) && started.elapsed() < SETTLE_TIMEOUT {
             tokio::time::sleep(LOOK).await;
+            answer = api.transaction(&request.trace_id).await?;
         }
-        match api.transaction(&request.trace_id).await? {
+        match answer {
             Some(answer) => report.compare(request, &answer, &files),
             None => report.complain(request, "is unknown to the aggregator"),
         }

@@ -11,7 +11,7 @@ use clew_service::shutdown::{self, CancellationToken};
 use clew_service::units::{Size, Span};
 use rustix::process::Signal;
 
-use crate::api::Api;
+use crate::api::{self, Api};
 use crate::check;
 use crate::child::Child;
 use crate::service::Name;
@@ -240,7 +240,12 @@ impl Hints<'_> {
         loop {
             let newest = self.traffic.ledger.borrow().newest_failure.as_ref().map(|newest| newest.trace_id.clone());
             match newest {
-                Some(id) if started.elapsed() > SHOW_TIMEOUT || self.api.is_settled(&id).await? => return Ok(id),
+                Some(id)
+                    if started.elapsed() > SHOW_TIMEOUT
+                        || api::is_settled(self.api.transaction(&id).await?.as_ref()) =>
+                {
+                    return Ok(id);
+                }
                 None if started.elapsed() > SHOW_TIMEOUT => {
                     bail!("the shop has answered no checkout for {} s", SHOW_TIMEOUT.as_secs())
                 }

@@ -11,6 +11,9 @@ use crate::terminal::{DIM, PLAIN, Piece};
 
 const MESSAGE_KEYS: [&str; 7] = ["message", "msg", "@message", "short_message", "body", "event", "log"];
 
+/// A date and a time of day have at least so many characters.
+const TIME_CHARACTERS_MIN: usize = 19;
+
 /// Keys, lower case and without `_`, `-`, `.`, `@`, that repeat what the other columns or the header say.
 #[rustfmt::skip]
 const NOISE_KEYS: [&str; 39] = [
@@ -24,11 +27,14 @@ const NOISE_KEYS: [&str; 39] = [
 /// What this transaction's header says already.
 pub struct Noise {
     ids: HashSet<String>,
+    /// The same IDs as the header spells them.
+    raw: Vec<String>,
 }
 
 impl Noise {
     pub fn of(transaction: &Transaction) -> Self {
-        Self { ids: transaction.ids.iter().map(|id| spelling(&id.value)).collect() }
+        let raw: Vec<String> = transaction.ids.iter().map(|id| id.value.clone()).filter(|id| !id.is_empty()).collect();
+        Self { ids: raw.iter().map(|id| spelling(id)).collect(), raw }
     }
 
     fn hides(&self, key: &str, value: &Json, record: &Record) -> bool {
@@ -54,7 +60,7 @@ pub fn lines(record: &Record, noise: &Noise) -> Vec<Vec<Piece>> {
     {
         return json_lines(fields, record, noise);
     }
-    text_lines(PLAIN, line)
+    dimmed_lines(line, noise)
 }
 
 fn json_lines(fields: Vec<(String, Json)>, record: &Record, noise: &Noise) -> Vec<Vec<Piece>> {
@@ -69,7 +75,7 @@ fn json_lines(fields: Vec<(String, Json)>, record: &Record, noise: &Noise) -> Ve
         .find_map(|wanted| flat.iter().position(|field| is_message(field) && field.0.eq_ignore_ascii_case(wanted)))
         .map(|at| flat.remove(at).1);
     let mut lines = match message {
-        Some(Json::String(text)) => text_lines(PLAIN, text.trim_end_matches('\n')),
+        Some(Json::String(text)) => text_lines(text.trim_end_matches('\n')),
         _ => vec![Vec::new()],
     };
     let mut blocks = Vec::new();
@@ -89,7 +95,7 @@ fn json_lines(fields: Vec<(String, Json)>, record: &Record, noise: &Noise) -> Ve
     }
     for (key, text) in blocks {
         lines.push(vec![Piece::new(DIM, &format!("{key}:"))]);
-        lines.extend(text_lines(PLAIN, text.trim_end()));
+        lines.extend(text_lines(text.trim_end()));
     }
     lines
 }
@@ -113,8 +119,33 @@ fn plain(value: &Json) -> String {
     }
 }
 
-fn text_lines(style: &'static str, text: &str) -> Vec<Vec<Piece>> {
-    text.split('\n').map(|line| vec![Piece::new(style, line.trim_end_matches('\r'))]).collect()
+fn text_lines(text: &str) -> Vec<Vec<Piece>> {
+    text.split('\n').map(|line| vec![Piece::new(PLAIN, line.trim_end_matches('\r'))]).collect()
+}
+
+/// The physical lines of a record that is no JSON, word for word; its time and the transaction's IDs step back.
+fn dimmed_lines(text: &str, noise: &Noise) -> Vec<Vec<Piece>> {
+    text.split('\n').map(|line| dimmed(line.trim_end_matches('\r'), noise)).collect()
+}
+
+fn dimmed(line: &str, noise: &Noise) -> Vec<Piece> {
+    let time = line.find(|c: char| !(c.is_ascii_digit() || "-:.,TZ+/ ".contains(c))).unwrap_or(0);
+    let (time, mut rest) = line.split_at(if time >= TIME_CHARACTERS_MIN { time } else { 0 });
+    let mut pieces = Vec::new();
+    let mut push = |style, text: &str| {
+        if !text.is_empty() {
+            pieces.push(Piece::new(style, text));
+        }
+    };
+    push(DIM, time);
+    let next = |rest: &str| noise.raw.iter().filter_map(|id| Some((rest.find(id.as_str())?, id.len()))).min();
+    while let Some((at, length)) = next(rest) {
+        push(PLAIN, &rest[..at]);
+        push(DIM, &rest[at..at + length]);
+        rest = &rest[at + length..];
+    }
+    push(PLAIN, rest);
+    pieces
 }
 
 /// IDs are the same without dashes and case.
@@ -125,6 +156,11 @@ fn spelling(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn noise() -> Noise {
+        let id = "7b1e6f0a-5c1d-4a8e-9d53-0c8a3f2b1e77".to_owned();
+        Noise { ids: HashSet::from([spelling(&id)]), raw: vec![id] }
+    }
 
     fn text(line: &str) -> Vec<String> {
         let record = Record {
@@ -137,8 +173,7 @@ mod tests {
             line: line.into(),
             line_base64: None,
         };
-        let noise = Noise { ids: HashSet::from([spelling("7b1e6f0a-5c1d-4a8e-9d53-0c8a3f2b1e77")]) };
-        lines(&record, &noise).iter().map(|line| line.iter().map(|piece| piece.text.as_str()).collect()).collect()
+        lines(&record, &noise()).iter().map(|line| line.iter().map(|piece| piece.text.as_str()).collect()).collect()
     }
 
     #[test]
@@ -156,6 +191,21 @@ mod tests {
             ["sent  took_ms=1.5"]
         );
         assert_eq!(text(r#"{"a":1,"b":"two words"}"#), [r#"a=1  b="two words""#]);
+    }
+
+    #[test]
+    fn a_text_line_s_time_and_ids_step_back() {
+        let line = "2026-11-23 12:00:00,123 INFO id=7b1e6f0a-5c1d-4a8e-9d53-0c8a3f2b1e77 done";
+        let piece = Piece::new;
+        let expected = [
+            piece(DIM, "2026-11-23 12:00:00,123 "),
+            piece(PLAIN, "INFO id="),
+            piece(DIM, "7b1e6f0a-5c1d-4a8e-9d53-0c8a3f2b1e77"),
+            piece(PLAIN, " done"),
+        ];
+        assert_eq!(dimmed(line, &noise()), expected);
+        assert_eq!(dimmed("42 done", &noise()), [piece(PLAIN, "42 done")]);
+        assert!(dimmed("", &noise()).is_empty());
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Row {
             last.extend(flags(record));
         }
         for (index, line) in lines.iter().enumerate() {
-            if index > 0 {
+            if index > 0 && !line.is_empty() {
                 write!(out, "{}", " ".repeat(indent))?;
             }
             print_line(line, style, indent, output, out)?;

@@ -1,0 +1,35 @@
+# What there is to do here. Every target gets what it needs by itself; Rust comes with rustup (rust-toolchain.toml says which).
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench soak clean
+
+CARGO ?= cargo
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## A shop of six services, followed by Clew: starts everything, and says what to try
+	$(CARGO) build --release -p clew-aggregator -p clew-agent -p clew -p clew-demo
+	@# exec: Ctrl-C is for the demo, which stops everything in order, and not for make.
+	@exec target/release/clew-demo run $(DEMO_ARGS)
+
+test: ## Formatting, lints, and every test: units, properties, the programs, crashes
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(CARGO) build --workspace --bins --locked
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) nextest run --workspace --locked --no-fail-fast && $(CARGO) test --workspace --locked --doc; \
+	else \
+	  set -x; $(CARGO) test --workspace --locked --no-fail-fast; \
+	fi
+	target/debug/clew-demo run --check --dir target/demo-check
+
+bench: ## Whole programs on the benchmark's corpus; writes target/bench/e2e.json
+	$(CARGO) build --release --workspace --bins
+	target/release/clew-bench e2e $(BENCH_ARGS)
+
+soak: ## The crash tests for much longer: many more kills
+	$(CARGO) build --workspace --bins
+	CLEW_SOAK=1 $(CARGO) test -p clew-tests -- --nocapture
+
+clean: ## Remove everything that was built, and the demo's data
+	$(CARGO) clean
