@@ -21,8 +21,10 @@ const COMPLAINTS_MAX: usize = 20;
 #[derive(Default)]
 pub struct Report {
     pub transactions: usize,
-    pub lines: usize,
-    pub continuation_lines: usize,
+    pub records: usize,
+    /// Lines of stack traces and the like, which carry no ID themselves: those in the files, and those that came back.
+    pub continuations_written: usize,
+    pub continuations_held: usize,
     pub services: BTreeSet<Name>,
     complaints: Vec<String>,
 }
@@ -115,9 +117,11 @@ impl Report {
                 |at: &usize| lines[*at..].len() >= parts.len() && lines[*at..].iter().zip(&parts).all(|(a, b)| a == b);
             match expected.iter().position(stands) {
                 Some(place) => {
-                    expected.remove(place);
-                    self.lines += 1;
-                    self.continuation_lines += parts.len() - 1;
+                    let at = expected.remove(place);
+                    self.continuations_written +=
+                        lines[at + 1..].iter().take_while(|line| !begins_record(line)).count();
+                    self.records += 1;
+                    self.continuations_held += parts.len() - 1;
                     self.services.insert(name);
                 }
                 None => self.complain(
@@ -134,6 +138,11 @@ impl Report {
     fn complain(&mut self, request: &Finished, what: &str) {
         self.complaints.push(format!("{} ({}, {}) {what}", request.trace_id, request.what, request.status));
     }
+}
+
+/// Whether a line is the first of a record, in any of the shop's formats: a date, an address, an object, or `ts=`.
+fn begins_record(line: &str) -> bool {
+    line.starts_with(['1', '2', '{']) || line.starts_with("ts=")
 }
 
 #[cfg(test)]

@@ -177,11 +177,13 @@ impl House {
             Some(Err(error)) => Err(error.context("check")),
             Some(Ok(report)) => {
                 println!(
-                    "checked {} requests: their {} records of {} services came back complete, once, and byte for byte ({} continuation lines of stack traces with them)",
+                    "checked {} requests: their {} records of {} services came back complete, once, and byte for byte, \
+                     with {} of {} lines of stack traces",
                     report.transactions,
-                    report.lines,
+                    report.records,
                     report.services.len(),
-                    report.continuation_lines
+                    report.continuations_held,
+                    report.continuations_written
                 );
                 Ok(())
             }
