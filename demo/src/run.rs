@@ -1,6 +1,7 @@
 //! The orchestrator: starts aggregator, agent and shop, lets customers in, says what to try, and stops all of it in the
 //! reverse order, so that the agent has read everything before it ends and the aggregator holds everything.
 
+use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -17,6 +18,13 @@ use crate::child::Child;
 use crate::service::Name;
 use crate::traffic::Traffic;
 use crate::workdir::Workdir;
+
+/// Prints a line. That nobody reads it any more is no reason to stop the shop.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
 
 const GRPC_PORT: u16 = 7600;
 const HTTP_PORT: u16 = 7601;
@@ -152,7 +160,7 @@ impl House {
             return Err(error.context("the demo stops"));
         }
         flow.await;
-        println!("\nstopping: first the shop, then the agent when it has shipped everything, then the aggregator");
+        say!("\nstopping: first the shop, then the agent when it has shipped everything, then the aggregator");
         for service in self.services.iter_mut().rev() {
             service.stop(SERVICE_PATIENCE).await?;
         }
@@ -166,7 +174,7 @@ impl House {
         self.agent.stop(AGENT_PATIENCE).await?;
         self.aggregator.stop(AGGREGATOR_PATIENCE).await?;
         let ledger = traffic.ledger.borrow();
-        println!(
+        say!(
             "stopped after {} requests, of which {} failed; the logs are in {}",
             ledger.requests,
             ledger.failures,
@@ -176,7 +184,7 @@ impl House {
             None => Ok(()),
             Some(Err(error)) => Err(error.context("check")),
             Some(Ok(report)) => {
-                println!(
+                say!(
                     "checked {} requests: their {} records of {} services came back complete, once, and byte for byte, \
                      with {} of {} lines of stack traces",
                     report.transactions,
@@ -215,7 +223,7 @@ struct Hints<'a> {
 impl Hints<'_> {
     /// Ends only with an error.
     async fn tell(&self) -> anyhow::Error {
-        println!(
+        say!(
             "The shop is open at http://{}; its first customer's card is about to be declined ...",
             self.traffic.gateway()
         );
@@ -229,9 +237,10 @@ impl Hints<'_> {
             let unanswered =
                 if ledger.unanswered > 0 { format!(", {} unanswered", ledger.unanswered) } else { String::new() };
             let newest = ledger.newest_failure.as_ref().map(|newest| newest.trace_id.as_str()).unwrap_or("none yet");
-            println!(
+            say!(
                 "{} requests, {} failed{unanswered}; newest failing checkout: {newest}",
-                ledger.requests, ledger.failures
+                ledger.requests,
+                ledger.failures
             );
         }
     }
@@ -260,7 +269,7 @@ impl Hints<'_> {
         let url = self.api.url();
         let clew = self.programs.path("clew").display().to_string();
         let clew = if url.ends_with(&format!(":{HTTP_PORT}")) { clew } else { format!("{clew} --server {url}") };
-        println!(
+        say!(
             "\n\
              A checkout has failed. Follow it through every service that it crossed:\n\n  \
                {clew} trace {id}\n\n\

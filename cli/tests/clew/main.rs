@@ -5,11 +5,13 @@
 //! | `server` | the server |
 //! | `trace` | `clew trace` |
 //! | `agents` | `clew agents` |
+//! | `terminal` | `clew trace` on a terminal: colour, width, escaped lines |
 //! | `failures` | whatever goes wrong: exit codes, and one clear line |
 
 mod agents;
 mod failures;
 mod server;
+mod terminal;
 mod trace;
 
 use std::process::{Command, Output};

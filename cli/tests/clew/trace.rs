@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::server::{Answer, Server};
 use crate::{clew, command};
 
-const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+pub const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const REQUEST: &str = "0f9d2a7c51be4e3fa1c08d6b7e2f4a91";
 
 fn record(second: f64, service: &str, severity: &str, line: &str) -> Value {
@@ -19,7 +19,7 @@ fn record(second: f64, service: &str, severity: &str, line: &str) -> Value {
     })
 }
 
-fn transaction(records: &[Value], next_cursor: Option<&str>) -> Value {
+pub fn transaction(records: &[Value], next_cursor: Option<&str>) -> Value {
     json!({
         "id": ID,
         "ids": [{"value": ID, "kind": "trace", "records": 4}, {"value": REQUEST, "kind": "request", "records": 1}],
@@ -33,7 +33,7 @@ fn transaction(records: &[Value], next_cursor: Option<&str>) -> Value {
     })
 }
 
-fn shop() -> Vec<Value> {
+pub fn shop() -> Vec<Value> {
     vec![
         record(1.0, "gateway", "info", "\"POST /checkout HTTP/1.1\" 502"),
         record(1.25, "checkout", "error", "boom\njava.lang.IllegalStateException: x\n\tat shop.Checkout.pay(Checkout.java:42)"),
