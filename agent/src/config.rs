@@ -1,0 +1,255 @@
+//! The agent's configuration: raw as TOML has it, then checked into what is used.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clew_service::config::load;
+use clew_service::exit::ConfigError;
+use clew_service::units::{Size, Span};
+use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::discover::glob::{Exclude, Pattern};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    aggregator: Option<String>,
+    state_dir: Option<PathBuf>,
+    host: Option<String>,
+    agent_id: Option<String>,
+    metrics_listen: Option<String>,
+    #[serde(default)]
+    limits: RawLimits,
+    #[serde(default)]
+    source: Vec<RawSource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    reconcile_interval: Option<Span>,
+    batch_bytes_max: Option<Size>,
+    linger: Option<Span>,
+    record_bytes_max: Option<Size>,
+    idle_flush: Option<Span>,
+    drain_timeout: Option<Span>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    service: String,
+    include: Vec<String>,
+    #[serde(default)]
+    exclude: Vec<String>,
+    rotated: Option<bool>,
+}
+
+/// What the agent runs with.
+#[derive(Debug)]
+pub struct Config {
+    /// `http://host:port`.
+    pub aggregator: String,
+    pub state_dir: PathBuf,
+    pub host: String,
+    pub agent_id: [u8; 16],
+    pub metrics_listen: Option<std::net::SocketAddr>,
+    pub limits: Limits,
+    pub sources: Vec<SourceConfig>,
+}
+
+/// See the brief words at each key in the documentation of `agent.toml`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub reconcile_interval: Duration,
+    pub batch_bytes_max: u64,
+    pub linger: Duration,
+    pub record_bytes_max: u64,
+    pub idle_flush: Duration,
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            reconcile_interval: Duration::from_secs(5),
+            batch_bytes_max: 512 << 10,
+            linger: Duration::from_millis(100),
+            record_bytes_max: 256 << 10,
+            idle_flush: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One `[[source]]`.
+#[derive(Debug)]
+pub struct SourceConfig {
+    /// A name, or a template with captures of the path: `{name}`.
+    pub service: String,
+    pub include: Vec<Pattern>,
+    pub exclude: Exclude,
+    pub rotated: bool,
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let raw = load::<Raw>(path)?;
+        Self::check(raw).map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))
+    }
+
+    fn check(raw: Raw) -> Result<Self, ConfigError> {
+        let host = match raw.host.filter(|host| !host.is_empty()) {
+            Some(host) => host,
+            None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        };
+        let state_dir = raw.state_dir.unwrap_or_else(|| "/var/lib/clew-agent".into());
+        let state_dir = std::path::absolute(&state_dir)
+            .map_err(|error| ConfigError::new(format!("state_dir {}: {error}", state_dir.display())))?;
+        let metrics_listen = match raw.metrics_listen.as_deref() {
+            None | Some("") => None,
+            Some(text) => Some(text.parse().map_err(|_| {
+                ConfigError::new(format!("metrics_listen {text:?} is no address; write it like 127.0.0.1:7602"))
+            })?),
+        };
+        if raw.source.is_empty() {
+            return Err(ConfigError::new("no [[source]]; add one with `service` and `include`"));
+        }
+        Ok(Self {
+            aggregator: aggregator(raw.aggregator.as_deref().unwrap_or("http://127.0.0.1:7600"))?,
+            agent_id: agent_id(raw.agent_id.as_deref(), &host, &state_dir)?,
+            metrics_listen,
+            limits: limits(&raw.limits)?,
+            sources: raw.source.into_iter().map(source).collect::<Result<_, _>>()?,
+            state_dir,
+            host,
+        })
+    }
+}
+
+fn aggregator(text: &str) -> Result<String, ConfigError> {
+    if text.starts_with("https://") {
+        return Err(ConfigError::new(format!("aggregator {text:?}: TLS comes with a later version, use http://")));
+    }
+    let address = text.strip_prefix("http://").map(|address| address.trim_end_matches('/'));
+    let port = address.and_then(|address| address.rsplit_once(':')).and_then(|(host, port)| {
+        let port = port.parse::<u16>().ok().filter(|port| *port != 0)?;
+        (!host.is_empty() && !host.contains(['/', '@', ' '])).then_some(port)
+    });
+    match (address, port) {
+        (Some(address), Some(_)) => Ok(format!("http://{address}")),
+        _ => Err(ConfigError::new(format!("aggregator {text:?} is no address; write it like http://127.0.0.1:7600"))),
+    }
+}
+
+fn agent_id(text: Option<&str>, host: &str, state_dir: &Path) -> Result<[u8; 16], ConfigError> {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        let id = text.parse::<uuid::Uuid>().map_err(|_| ConfigError::new(format!("agent_id {text:?} is no UUID")))?;
+        return Ok(*id.as_bytes());
+    }
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let seed = format!("{}\0{host}\0{}", machine.trim(), state_dir.display());
+    Ok(*uuid::Builder::from_custom_bytes(xxh3_128(seed.as_bytes()).to_be_bytes()).into_uuid().as_bytes())
+}
+
+fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
+    let default = Limits::default();
+    let span = |given: Option<Span>, default| given.map_or(default, |span| span.0);
+    let size = |given: Option<Size>, default| given.map_or(default, |size| size.0);
+    let limits = Limits {
+        reconcile_interval: span(raw.reconcile_interval, default.reconcile_interval),
+        batch_bytes_max: size(raw.batch_bytes_max, default.batch_bytes_max),
+        linger: span(raw.linger, default.linger),
+        record_bytes_max: size(raw.record_bytes_max, default.record_bytes_max),
+        idle_flush: span(raw.idle_flush, default.idle_flush),
+        drain_timeout: span(raw.drain_timeout, default.drain_timeout),
+    };
+    let within = |name: &str, value: u64, low: u64, high: u64| match value {
+        value if (low..=high).contains(&value) => Ok(()),
+        _ => Err(ConfigError::new(format!("limits.{name} must lie between {} and {}", Size(low), Size(high)))),
+    };
+    within("batch_bytes_max", limits.batch_bytes_max, 4 << 10, 8 << 20)?;
+    within("record_bytes_max", limits.record_bytes_max, 64, 8 << 20)?;
+    if limits.reconcile_interval < Duration::from_millis(50) {
+        return Err(ConfigError::new("limits.reconcile_interval must be at least 50ms"));
+    }
+    Ok(limits)
+}
+
+fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
+    let name = &raw.service;
+    if name.is_empty() {
+        return Err(ConfigError::new("a [[source]] has an empty service"));
+    }
+    if raw.include.is_empty() {
+        return Err(ConfigError::new(format!("source {name:?}: include is empty; name at least one file or glob")));
+    }
+    let in_source = |error: String| ConfigError::new(format!("source {name:?}: {error}"));
+    let include: Vec<Pattern> =
+        raw.include.iter().map(|text| Pattern::new(text)).collect::<Result<_, _>>().map_err(in_source)?;
+    for pattern in &include {
+        if let Some(missing) = placeholders(name).find(|capture| !pattern.captures().any(|known| known == *capture)) {
+            return Err(in_source(format!("include {:?} captures no {{{missing}}}", pattern.text())));
+        }
+    }
+    let exclude = Exclude::new(&raw.exclude).map_err(in_source)?;
+    Ok(SourceConfig { include, exclude, rotated: raw.rotated.unwrap_or(true), service: raw.service })
+}
+
+/// The names in braces of a service template.
+pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<Config, String> {
+        clew_service::config::parse::<Raw>(text, "agent.toml")
+            .and_then(Config::check)
+            .map_err(|error| error.to_string())
+    }
+
+    const SOURCE: &str = "\n[[source]]\nservice='a'\ninclude=['/a/*.log']\n";
+
+    #[test]
+    fn every_key_has_a_default_but_the_sources() {
+        let config = check(SOURCE).unwrap();
+        assert_eq!(config.aggregator, "http://127.0.0.1:7600");
+        assert_eq!(config.limits.batch_bytes_max, 512 << 10);
+        assert!(config.sources[0].rotated && !config.host.is_empty() && config.agent_id != [0; 16]);
+        assert_eq!(check(SOURCE).unwrap().agent_id, config.agent_id);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_one_line() {
+        for (text, error) in [
+            ("", "no [[source]]; add one with `service` and `include`"),
+            ("agregator = 'x'", "agent.toml:1: unknown key `agregator`, did you mean `aggregator`?"),
+            ("aggregator='https://a:1'", "aggregator \"https://a:1\": TLS comes with a later version, use http://"),
+            (
+                "aggregator='127.0.0.1:7600'",
+                "aggregator \"127.0.0.1:7600\" is no address; write it like http://127.0.0.1:7600",
+            ),
+            ("agent_id='x'", "agent_id \"x\" is no UUID"),
+            ("metrics_listen='x'", "metrics_listen \"x\" is no address; write it like 127.0.0.1:7602"),
+            ("limits.batch_bytes_max='1B'", "limits.batch_bytes_max must lie between 4.0 KiB and 8.0 MiB"),
+            ("[[source]]\nservice='b'\ninclude=[]", "source \"b\": include is empty; name at least one file or glob"),
+            (
+                "[[source]]\nservice='{x}'\ninclude=['/a/{y}.log']",
+                "source \"{x}\": include \"/a/{y}.log\" captures no {x}",
+            ),
+        ] {
+            let whole = if text.contains("[[source]]") || text.is_empty() {
+                text.to_owned()
+            } else {
+                format!("{text}{SOURCE}")
+            };
+            assert_eq!(check(&whole).unwrap_err(), error);
+        }
+        assert!(check("[[source]]\nservice='b'\ninclude=['/a/[.log']").unwrap_err().contains("/a/[.log"));
+    }
+}

@@ -1,0 +1,232 @@
+//! Patterns for paths: `*`, `?`, `[a-z]`, `{a,b}`, `**` for any directories, and `{name}` for a part of one that is captured.
+//!
+//! A pattern is cut at its slashes, so that a walk goes only where it can match. Names are bytes, never assumed to be UTF-8.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+
+/// An `include`.
+#[derive(Debug)]
+pub struct Pattern {
+    text: String,
+    segments: Vec<Segment>,
+}
+
+/// What matches one name of a path.
+#[derive(Debug)]
+pub enum Segment {
+    Literal(OsString),
+    Wild(GlobMatcher),
+    Capturing(Vec<Piece>),
+    /// `**`: any number of directories.
+    AnyDirectories,
+}
+
+/// Of a segment with captures.
+#[derive(Debug)]
+pub enum Piece {
+    Literal(Vec<u8>),
+    One,
+    Many,
+    Capture(String),
+}
+
+/// What was captured: name and value.
+pub type Captures = Vec<(String, String)>;
+
+impl Pattern {
+    /// Compiles `text`; what is wrong with it is told in one line.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let absolute = std::path::absolute(text).map_err(|error| format!("include {text:?}: {error}"))?;
+        let absolute = absolute.to_str().ok_or_else(|| format!("include {text:?} is not UTF-8"))?;
+        let segments = absolute
+            .split('/')
+            .filter(|segment| !segment.is_empty())
+            .map(Segment::new)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| format!("include {text:?}: {error}"))?;
+        match segments.last() {
+            None | Some(Segment::AnyDirectories) => {
+                Err(format!("include {text:?} names no files; end it with a file name or *"))
+            }
+            Some(_) => Ok(Self { text: text.to_owned(), segments }),
+        }
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// For each name of a path.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// The names that it captures.
+    pub fn captures(&self) -> impl Iterator<Item = &str> {
+        self.segments
+            .iter()
+            .flat_map(|segment| match segment {
+                Segment::Capturing(pieces) => pieces.as_slice(),
+                _ => &[],
+            })
+            .filter_map(|piece| match piece {
+                Piece::Capture(name) => Some(name.as_str()),
+                _ => None,
+            })
+    }
+}
+
+impl Segment {
+    fn new(text: &str) -> Result<Self, String> {
+        if text == "**" {
+            return Ok(Self::AnyDirectories);
+        }
+        if text.matches('{').count() != text.matches('}').count() {
+            return Err("a { without its } between two slashes; write two patterns instead".into());
+        }
+        if has_capture(text) {
+            return pieces(text).map(Self::Capturing);
+        }
+        if !text.contains(['*', '?', '[', '{', '\\']) {
+            return Ok(Self::Literal(text.into()));
+        }
+        let glob = GlobBuilder::new(text).literal_separator(true).build().map_err(|error| error.kind().to_string())?;
+        Ok(Self::Wild(glob.compile_matcher()))
+    }
+
+    /// Whether `name` matches; what it captures is added to `captures`.
+    pub fn matches(&self, name: &[u8], captures: &mut Captures) -> bool {
+        match self {
+            Self::Literal(literal) => literal.as_bytes() == name,
+            Self::Wild(glob) => glob.is_match(OsStr::from_bytes(name)),
+            Self::Capturing(pieces) => {
+                let before = captures.len();
+                let matches = capture(pieces, name, captures);
+                if !matches {
+                    captures.truncate(before);
+                }
+                matches
+            }
+            Self::AnyDirectories => true,
+        }
+    }
+}
+
+/// `{name}`; `{a,b}` is an alternative.
+fn has_capture(text: &str) -> bool {
+    crate::config::placeholders(text).any(|inside| !inside.contains(','))
+}
+
+fn pieces(text: &str) -> Result<Vec<Piece>, String> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        match first {
+            '*' => pieces.push(Piece::Many),
+            '?' => pieces.push(Piece::One),
+            '{' => {
+                let (name, _) = rest[1..].split_once('}').ok_or("a { without its }")?;
+                if name.is_empty() || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
+                    return Err(format!("{{{name}}} is no name of a capture; use letters, digits and _"));
+                }
+                pieces.push(Piece::Capture(name.to_owned()));
+                rest = &rest[name.len() + 2..];
+                continue;
+            }
+            '[' | '\\' => return Err(format!("{first} cannot stand beside a capture in {text:?}")),
+            _ => match pieces.last_mut() {
+                Some(Piece::Literal(literal)) => literal.extend_from_slice(first.encode_utf8(&mut [0; 4]).as_bytes()),
+                _ => pieces.push(Piece::Literal(first.to_string().into_bytes())),
+            },
+        }
+        rest = &rest[first.len_utf8()..];
+    }
+    Ok(pieces)
+}
+
+/// Matches with the shortest capture that works; a capture is never empty.
+fn capture(pieces: &[Piece], name: &[u8], captures: &mut Captures) -> bool {
+    let Some((piece, rest)) = pieces.split_first() else { return name.is_empty() };
+    match piece {
+        Piece::Literal(literal) => name.strip_prefix(&literal[..]).is_some_and(|name| capture(rest, name, captures)),
+        Piece::One => name.split_first().is_some_and(|(_, name)| capture(rest, name, captures)),
+        Piece::Many => (0..=name.len()).any(|length| capture(rest, &name[length..], captures)),
+        Piece::Capture(key) => (1..=name.len()).any(|length| {
+            captures.push((key.clone(), String::from_utf8_lossy(&name[..length]).into_owned()));
+            let before = captures.len();
+            let matches = capture(rest, &name[length..], captures);
+            if !matches {
+                captures.truncate(before - 1);
+            }
+            matches
+        }),
+    }
+}
+
+/// A service template with its captures filled in.
+pub fn fill(template: &str, captures: &Captures) -> String {
+    captures.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+}
+
+/// The `exclude`s of a source.
+#[derive(Debug)]
+pub struct Exclude(GlobSet);
+
+impl Exclude {
+    /// Compiles them.
+    pub fn new(texts: &[String]) -> Result<Self, String> {
+        let mut set = GlobSetBuilder::new();
+        for text in texts {
+            let glob = GlobBuilder::new(text)
+                .literal_separator(true)
+                .build()
+                .map_err(|error| format!("exclude {text:?}: {}", error.kind()))?;
+            set.add(glob);
+        }
+        set.build().map(Self).map_err(|error| format!("exclude: {error}"))
+    }
+
+    /// Whether it names `path`.
+    pub fn matches(&self, path: &Path) -> bool {
+        !self.0.is_empty() && self.0.is_match(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captured(segment: &str, name: &str) -> Option<Captures> {
+        let mut captures = Captures::new();
+        Segment::new(segment).unwrap().matches(name.as_bytes(), &mut captures).then_some(captures)
+    }
+
+    #[test]
+    fn segments() {
+        assert_eq!(captured("*.log", "a.log"), Some(vec![]));
+        assert_eq!(captured("{a,b}.log", "b.log"), Some(vec![]));
+        assert_eq!(captured("{name}.log", "web.log"), Some(vec![("name".into(), "web".into())]));
+        assert_eq!(captured("{name}-{env}.*", "web-1-prod.log").unwrap()[1], ("env".into(), "1-prod".into()));
+        assert_eq!(captured("{name}.log", ".log"), None);
+        assert_eq!(captured("{name}.log", "a.txt"), None);
+        assert!(Segment::new("*.log").unwrap().matches(b"\xff.log", &mut vec![]));
+    }
+
+    #[test]
+    fn bad_patterns() {
+        for text in ["/a/[", "/a/{b", "/a/{b/c}", "/a/**", "/", "/a/{n}[x]", "/a/{b c}"] {
+            assert!(Pattern::new(text).is_err(), "{text}");
+        }
+        assert!(Exclude::new(&["/a/[".into()]).is_err());
+    }
+
+    #[test]
+    fn services() {
+        assert_eq!(fill("{a}-{b}", &vec![("a".into(), "x".into()), ("b".into(), "y".into())]), "x-y");
+    }
+}

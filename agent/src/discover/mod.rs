@@ -1,0 +1,13 @@
+//! Which files there are. Walking the globs is the truth; watching directories only makes it faster.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `glob` | patterns with captures, and excludes |
+//! | `rotated` | the live name behind a rotated one |
+//! | `walk` | the directories and files that the patterns name now |
+//! | `watch` | hints that a directory or a file changed |
+
+pub mod glob;
+pub mod rotated;
+pub mod walk;
+pub mod watch;

@@ -1,0 +1,23 @@
+//! clew-agent: tails log files, finds transaction IDs, ships batches to an aggregator.
+//!
+//! Stages in the way of a line; they share [`record`] and meet only in [`pipeline`]:
+//! [`discover`] > [`tail`] > [`assemble`] > [`parse`] > [`transaction`] > [`batch`] > [`ship`].
+//! Beside them: [`identity`] (is this the same file), [`checkpoint`] (what is remembered), [`watermark`] (how far everything is
+//! shipped), [`config`], [`check`], [`metrics`], and [`run`] that starts and ends it all.
+
+pub mod assemble;
+pub mod batch;
+pub mod check;
+pub mod checkpoint;
+pub mod config;
+pub mod discover;
+pub mod identity;
+pub mod metrics;
+pub mod parse;
+pub mod pipeline;
+pub mod record;
+pub mod run;
+pub mod ship;
+pub mod tail;
+pub mod transaction;
+pub mod watermark;

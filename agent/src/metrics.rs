@@ -1,0 +1,93 @@
+//! What the agent counts, and the small server that shows it.
+
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use clew_service::metrics::{CONTENT_TYPE, Registry, encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+type Count = Counter<u64, AtomicU64>;
+type Level = Gauge<i64, AtomicI64>;
+
+/// A scrape that takes longer is ended.
+const SCRAPE_TIME_MAX: Duration = Duration::from_secs(5);
+const REQUEST_BYTES_MAX: usize = 8 << 10;
+
+macro_rules! metrics {
+    ($($name:ident: $kind:ty, $label:literal, $help:literal;)*) => {
+        /// Shared by all stages.
+        #[derive(Debug, Default)]
+        pub struct Metrics { $(#[doc = $help] pub $name: $kind,)* }
+
+        impl Metrics {
+            fn register(&self, registry: &mut Registry) {
+                $(registry.register($label, $help, self.$name.clone());)*
+            }
+        }
+    };
+}
+
+metrics! {
+    bytes_read: Count, "clew_agent_read_bytes", "Bytes of log files that were shipped, again ones included";
+    records: Count, "clew_agent_records", "Records that were shipped, again ones included";
+    batches: Count, "clew_agent_batches", "Batches that were shipped, again ones included";
+    batches_resent: Count, "clew_agent_batches_resent", "Batches that were in flight when a session ended or a batch was refused";
+    records_cut: Count, "clew_agent_records_cut", "Records that were cut at the length limit";
+    records_without_time: Count, "clew_agent_records_without_time", "Records that have no time of their own";
+    records_without_id: Count, "clew_agent_records_without_id", "Records in which no transaction ID was found";
+    gaps: Count, "clew_agent_gaps", "Byte ranges that could not be read any more";
+    gap_bytes: Count, "clew_agent_gap_bytes", "Bytes in those ranges";
+    hints_lost: Count, "clew_agent_hints_lost", "Times that the kernel dropped file system notifications";
+    directories_unwatched: Level, "clew_agent_directories_unwatched", "Directories without notifications, looked at periodically instead";
+    open_errors: Count, "clew_agent_open_errors", "Files that could not be opened or read";
+    files_open: Level, "clew_agent_files_open", "Files that are held open";
+    sources: Level, "clew_agent_sources", "Files that are followed";
+    unread_bytes: Level, "clew_agent_unread_bytes", "Bytes in the files that the aggregator has not acknowledged yet";
+    credit_bytes: Level, "clew_agent_credit_bytes", "Bytes that may be shipped before more credit comes";
+    connected: Level, "clew_agent_connected", "Whether there is a session with the aggregator";
+    reconnects: Count, "clew_agent_reconnects", "Sessions that ended or did not come about";
+    checkpoint_errors: Count, "clew_agent_checkpoint_errors", "Checkpoints that could not be written or read";
+}
+
+/// Answers `/metrics` and `/livez` until the task is dropped.
+pub async fn serve(listener: TcpListener, metrics: std::sync::Arc<Metrics>) {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    loop {
+        // One scrape at a time: there is one scraper, and it waits its turn.
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = tokio::time::timeout(SCRAPE_TIME_MAX, answer(stream, &registry)).await;
+            }
+            Err(error) => {
+                tracing::warn!("accept on metrics_listen: {error}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+async fn answer(mut stream: TcpStream, registry: &Registry) -> std::io::Result<()> {
+    let mut request = Vec::new();
+    while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+        if request.len() > REQUEST_BYTES_MAX || stream.read_buf(&mut request).await? == 0 {
+            return Ok(());
+        }
+    }
+    let path = request.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let (status, kind, body) = match path {
+        b"/metrics" => ("200 OK", CONTENT_TYPE, encode(registry)),
+        b"/livez" => ("200 OK", "text/plain", "ok".to_owned()),
+        _ => ("404 Not Found", "text/plain", "there is /metrics and /livez here\n".to_owned()),
+    };
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body.as_bytes()).await?;
+    stream.shutdown().await
+}

@@ -1,0 +1,343 @@
+//! Plain text: a time near the start, a severity word after it, IDs anywhere. Pure.
+//!
+//! IDs come as `key=value`, `key: value` and `"key":"value"`, in Spring's brackets, as a bare traceparent or X-Ray ID, and, in access
+//! logs, as the last 32 hex digits or UUID.
+
+use super::key;
+use super::{severity, time};
+use crate::record::{Fields, IdKind, Ids, Severity};
+use crate::transaction::{self, is_hex, is_traceparent, is_uuid, is_xray};
+
+/// A time further right is no time of the record.
+const TIME_WITHIN: usize = 80;
+/// So far right an access log's `[23/Nov/2026:12:00:00 +0000]` may be.
+const ACCESS_TIME_WITHIN: usize = 200;
+/// A severity word further behind the time is part of the message.
+const SEVERITY_WITHIN: usize = 100;
+const KEY_LENGTH_MAX: usize = 40;
+/// The shortest bare token that is an ID without a key.
+const BARE_LENGTH_MIN: usize = 35;
+
+/// Reads `line`.
+pub fn parse(line: &[u8], fields: &mut Fields) {
+    let mut searched_from = 0;
+    if let Some((time, end)) = leading_time(line) {
+        fields.time_ns = Some(time);
+        searched_from = end;
+    } else if let Some((time, end)) = access_time(line) {
+        fields.time_ns = Some(time);
+        find_ids(line, &mut fields.ids);
+        return access(&line[end..], fields);
+    }
+    fields.severity = severity_word(line, searched_from);
+    find_ids(line, &mut fields.ids);
+}
+
+/// Puts the IDs of `text` into `ids`.
+pub fn find_ids(text: &[u8], ids: &mut Ids) {
+    for at in memchr::memchr3_iter(b'=', b':', b'[', text) {
+        if text[at] == b'[' {
+            bracket(&text[at + 1..], ids);
+        } else if at > 0
+            && let Some((key, quoted)) = key_before(text, at)
+            && let Some(kind) = key::meaning_id(key)
+        {
+            transaction::take(kind, value_after(text, at + 1, quoted), ids);
+        }
+    }
+    bare(text, ids);
+}
+
+/// The key that ends before the `=` or `:` at `at`, and whether it stands in quotes.
+#[inline]
+fn key_before(text: &[u8], at: usize) -> Option<(&[u8], bool)> {
+    let mut end = at;
+    let mut quoted = false;
+    if matches!(text[end - 1], b'"' | b'\'') {
+        quoted = true;
+        end -= 1;
+        if end > 0 && text[end - 1] == b'\\' {
+            end -= 1;
+        }
+    }
+    if end == 0 || !key::may_end_id(text[end - 1]) {
+        return None;
+    }
+    let low = end.saturating_sub(KEY_LENGTH_MAX);
+    let mut begin = end;
+    while begin > low
+        && (text[begin - 1].is_ascii_alphanumeric() || matches!(text[begin - 1], b'_' | b'-' | b'.' | b'@'))
+    {
+        begin -= 1;
+    }
+    (begin < end).then(|| (&text[begin..end], quoted))
+}
+
+fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
+    let blanks = if quoted { 4 } else { 1 };
+    for _ in 0..blanks {
+        if text.get(at) == Some(&b' ') {
+            at += 1;
+        }
+    }
+    while matches!(text.get(at), Some(b'"' | b'\'' | b'\\' | b'[' | b'<' | b'{' | b'(')) {
+        at += 1;
+    }
+    let is_end = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || matches!(
+                byte,
+                b'"' | b'\''
+                    | b'\\'
+                    | b','
+                    | b';'
+                    | b'['
+                    | b']'
+                    | b'('
+                    | b')'
+                    | b'{'
+                    | b'}'
+                    | b'<'
+                    | b'>'
+                    | b'&'
+                    | b'|'
+            )
+    };
+    let rest = &text[at.min(text.len())..];
+    let value = &rest[..rest.iter().position(is_end).unwrap_or(rest.len())];
+    // A full stop ends a sentence, a colon a heading.
+    match value.last() {
+        Some(b'.' | b':') => &value[..value.len() - 1],
+        _ => value,
+    }
+}
+
+/// `[app,trace,span]`, `[app,trace,span,true]`, `[trace-span]`, `[trace,span]` and Rails' `[uuid]`.
+fn bracket(rest: &[u8], ids: &mut Ids) {
+    const LENGTH_MAX: usize = 120;
+    let window = &rest[..rest.len().min(LENGTH_MAX)];
+    let Some(end) = memchr::memchr(b']', window) else { return };
+    let inside = &window[..end];
+    if inside.len() == 36 && is_uuid(inside) {
+        return transaction::take(IdKind::Request, inside, ids);
+    }
+    if inside.len() == 49 && matches!(inside[32], b'-' | b',') && is_hex(&inside[..32]) && is_hex(&inside[33..]) {
+        return transaction::take(IdKind::Trace, &inside[..32], ids);
+    }
+    let mut parts = inside.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    if let (Some(_), Some(trace), Some(span)) = (parts.next(), parts.next(), parts.next())
+        && matches!(trace.len(), 16 | 32)
+        && span.len() == 16
+        && is_hex(trace)
+        && is_hex(span)
+    {
+        transaction::take(IdKind::Trace, trace, ids);
+    }
+}
+
+/// Tokens that are an ID by their shape alone. Only every 35th byte is looked at until one may be inside of such a token.
+fn bare(text: &[u8], ids: &mut Ids) {
+    let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    let mut at = BARE_LENGTH_MIN - 1;
+    while at < text.len() {
+        if !is_part(text[at]) {
+            at += BARE_LENGTH_MIN;
+            continue;
+        }
+        let begin = text[..at].iter().rposition(|byte| !is_part(*byte)).map_or(0, |before| before + 1);
+        let end = text[at..].iter().position(|byte| !is_part(*byte)).map_or(text.len(), |length| at + length);
+        let token = &text[begin..end];
+        if is_traceparent(token) || is_xray(token) {
+            transaction::take(IdKind::Trace, token, ids);
+        }
+        at = end + BARE_LENGTH_MIN;
+    }
+}
+
+/// The first date and time that begins a word near the start.
+fn leading_time(line: &[u8]) -> Option<(i64, usize)> {
+    let window = &line[..line.len().min(TIME_WITHIN)];
+    let mut before = b' ';
+    for (at, byte) in window.iter().enumerate() {
+        if matches!(byte, b'1' | b'2')
+            && !before.is_ascii_alphanumeric()
+            && line.get(at + 4).is_some_and(|byte| matches!(byte, b'-' | b'/'))
+        {
+            if let Some((time, length)) = time::date_time(&line[at..]) {
+                return Some((time, at + length));
+            }
+        }
+        before = *byte;
+    }
+    None
+}
+
+fn access_time(line: &[u8]) -> Option<(i64, usize)> {
+    let window = &line[..line.len().min(ACCESS_TIME_WITHIN)];
+    memchr::memchr_iter(b'[', window).find_map(|at| {
+        let (time, length) = time::apache(&line[at + 1..])?;
+        Some((time, at + 1 + length))
+    })
+}
+
+/// What follows the time of a combined access log: the request in quotes, the status, and perhaps an ID without a key.
+fn access(rest: &[u8], fields: &mut Fields) {
+    let Some(request) = memchr::memchr(b'"', rest) else { return };
+    let Some(close) = memchr::memmem::find(&rest[request + 1..], b"\" ") else { return };
+    let tail = &rest[request + close + 3..];
+    fields.severity = severity::of_http_status(&tail[..tail.len().min(3)]).unwrap_or_default();
+    if !fields.ids.is_empty() {
+        return;
+    }
+    let is_separator = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'[' | b']' | b'=');
+    let is_bare_id = |token: &&[u8]| (token.len() == 32 && is_hex(token)) || is_uuid(token);
+    if let Some(id) = tail.rsplit(is_separator).find(is_bare_id) {
+        transaction::take(IdKind::Request, id, &mut fields.ids);
+    }
+}
+
+/// The first severity word after `from`. Only a word in capitals or in brackets counts, or the very first one: "error" in the
+/// middle of a sentence says nothing.
+fn severity_word(line: &[u8], from: usize) -> Severity {
+    let window = &line[from..line.len().min(from + SEVERITY_WITHIN)];
+    let mut at = 0;
+    let mut first = true;
+    while at < window.len() {
+        if !window[at].is_ascii_alphabetic() {
+            at += 1;
+            continue;
+        }
+        let length = window[at..].iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(window.len() - at);
+        let word = &window[at..at + length];
+        let before = if at == 0 { b' ' } else { window[at - 1] };
+        let after = window.get(at + length).copied().unwrap_or(b' ');
+        let alone = !before.is_ascii_digit()
+            && !matches!(before, b'_' | b'.' | b'-')
+            && !after.is_ascii_digit()
+            && !matches!(after, b'_' | b'.' | b'-' | b'/');
+        let loud = word.len() >= 3 && word.iter().all(u8::is_ascii_uppercase);
+        let bracketed =
+            matches!((before, after), (b'[', b']') | (b'<', b'>') | (b'(', b')') | (b'|', b'|') | (b'=', b' '));
+        if alone
+            && (loud || bracketed || (first && word.len() >= 3))
+            && let Some(severity) = severity::of_word(word)
+        {
+            return severity;
+        }
+        // A zone or a letter behind the time is not yet the first word.
+        first = first && word.len() < 3;
+        at += length;
+    }
+    Severity::Unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> (Option<i64>, Severity, Vec<(IdKind, String)>) {
+        let mut fields = Fields::default();
+        parse(line.as_bytes(), &mut fields);
+        let ids = fields.ids.iter().map(|(kind, id)| (kind, String::from_utf8_lossy(id).into_owned())).collect();
+        (fields.time_ns, fields.severity, ids)
+    }
+
+    const NOON: Option<i64> = Some(1_795_435_200_000_000_000);
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn lines_of_real_programs() {
+        let trace = || vec![(IdKind::Trace, TRACE.to_owned())];
+        for (line, time, severity, ids) in [
+            (
+                "2026-11-23 12:00:00.000  INFO [billing,4bf92f3577b34da6a3ce929d0e0e4736,00f067aa0ba902b7] 1 --- [main] c.e.Foo : ok",
+                NOON,
+                Severity::Info,
+                trace(),
+            ),
+            (
+                "2026-11-23T12:00:00.000Z ERROR 1 --- [nio-1] [4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7] c.e.Foo : error",
+                NOON,
+                Severity::Error,
+                trace(),
+            ),
+            (
+                "2026-11-23 12:00:00,000 WARNING app.views trace_id=4bf92f3577b34da6a3ce929d0e0e4736 span_id=00f067aa0ba902b7 slow",
+                NOON,
+                Severity::Warn,
+                trace(),
+            ),
+            (
+                "[2026-11-23 12:00:00] production.ERROR: failed {\"trace_id\":\"4bf92f3577b34da6a3ce929d0e0e4736\"}",
+                NOON,
+                Severity::Error,
+                trace(),
+            ),
+            (
+                "2026-11-23T12:00:00Z  info order traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                NOON,
+                Severity::Info,
+                trace(),
+            ),
+            (
+                "2026/11/23 12:00:00 [warn] 7#7: *9 upstream, 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01, host",
+                NOON,
+                Severity::Warn,
+                trace(),
+            ),
+            (
+                "DEBUG 2026-11-23 12:00:00,000 traceId: 4bf92f3577b34da6a3ce929d0e0e4736.",
+                NOON,
+                Severity::Unknown,
+                trace(),
+            ),
+            ("ERROR:root:trace_id='4bf92f3577b34da6a3ce929d0e0e4736' gone", None, Severity::Error, trace()),
+            (
+                "2026-11-23 12:00:00 nothing here, no error at 12:00:00, span_id=00f067aa0ba902b7",
+                NOON,
+                Severity::Unknown,
+                vec![],
+            ),
+            ("2026-11-23 12:00:00.000 INFO [app,,] no trace", NOON, Severity::Info, vec![]),
+        ] {
+            assert_eq!(read(line), (time, severity, ids), "{line}");
+        }
+    }
+
+    #[test]
+    fn access_logs() {
+        let line = |tail: &str| format!("10.0.0.1 - - [23/Nov/2026:12:00:00 +0000] \"GET /a?b=c HTTP/1.1\" {tail}");
+        let request = |id: &str| vec![(IdKind::Request, id.to_owned())];
+        assert_eq!(
+            read(&line("200 12 \"-\" \"curl/8\" \"4bf92f3577b34da6a3ce929d0e0e4736\"")),
+            (NOON, Severity::Info, request(TRACE))
+        );
+        assert_eq!(
+            read(&line("502 12 \"-\" \"curl/8\" 0.003 9f1c2d3e-4b5a-4c6d-8e7f-0a1b2c3d4e5f")),
+            (NOON, Severity::Error, request("9f1c2d3e-4b5a-4c6d-8e7f-0a1b2c3d4e5f"))
+        );
+        assert_eq!(read(&line("404 12 \"-\" \"curl/8\" request_id=req-17")), (NOON, Severity::Warn, request("req-17")));
+        assert_eq!(read(&line("200 12 \"-\" \"-\" \"-\"")), (NOON, Severity::Info, vec![]));
+    }
+
+    #[test]
+    fn ids_in_the_oddest_places() {
+        for (text, id) in [
+            ("started (requestId=req-1)", "req-1"),
+            ("[request_id: req-2] x", "req-2"),
+            ("a|correlationId=corr-3|b", "corr-3"),
+            (
+                "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678;Parent=53995c3f42cd8ad8",
+                "1-67891233-abcdef012345678912345678",
+            ),
+            ("saw 1-67891233-abcdef012345678912345678 again", "1-67891233-abcdef012345678912345678"),
+            ("{\\\"txn_id\\\":\\\"txn-4\\\"}", "txn-4"),
+            ("request_id=req-5", "req-5"),
+            ("[9f1c2d3e-4b5a-4c6d-8e7f-0a1b2c3d4e5f] Started GET", "9f1c2d3e-4b5a-4c6d-8e7f-0a1b2c3d4e5f"),
+        ] {
+            let mut ids = Ids::default();
+            find_ids(text.as_bytes(), &mut ids);
+            assert_eq!(ids.iter().map(|(_, id)| id).collect::<Vec<_>>(), [id.as_bytes()], "{text}");
+        }
+    }
+}

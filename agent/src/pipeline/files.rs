@@ -1,0 +1,347 @@
+//! What discovery found and what became of it: new files, renamed ones, vanished ones, and the passes over all of them.
+//!
+//! **A file with bytes that are not acknowledged is never let go.** What is settled and was quiet for a minute may be.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clew_proto::v1::{AgentMessage, CloseSource, agent_message};
+
+use super::source::{Id, Phase, Source};
+use super::{Pipeline, RELIST_DELAY};
+use crate::discover::walk::{Entry, Found};
+use crate::identity;
+use crate::ship::session::now_ns;
+use crate::tail::file::{LogFile, OpenError};
+
+/// A vanished or rotated file that is settled is held open for this long after it last grew: a writer may still hold it.
+const QUIET: Duration = Duration::from_secs(60);
+/// What is told once about a path is told again after so many other paths.
+const REFUSED_MAX: usize = 10_000;
+/// After hints were lost everything is looked at again, but not more often than this.
+const RECONCILE_DELAY: Duration = Duration::from_millis(200);
+
+impl Pipeline {
+    /// Walks all globs: the truth about which files there are.
+    pub(super) fn reconcile(&mut self, now: Instant) {
+        self.pass += 1;
+        self.relist.clear();
+        self.relist_at = None;
+        let config = self.config.clone();
+        let mut entries = Vec::new();
+        self.walk.full(&config.sources, &mut |entry| entries.push(entry));
+        for entry in entries {
+            self.take(entry, now);
+        }
+        let unwatched = self.watch.directories(self.walk.directories());
+        self.metrics.directories_unwatched.set(unwatched as i64);
+        self.let_go(now);
+    }
+
+    /// Lists the directories that hints named.
+    pub(super) fn relist_changed(&mut self, now: Instant) {
+        self.relist_at = None;
+        let directories: Vec<PathBuf> = self.relist.drain().collect();
+        for directory in directories {
+            if self.walk.is_searched(&directory) {
+                self.reconcile_at = self.reconcile_at.min(now + RECONCILE_DELAY);
+            }
+            self.relist(&directory, now);
+        }
+    }
+
+    fn relist(&mut self, directory: &Path, now: Instant) {
+        let config = self.config.clone();
+        let mut entries = Vec::new();
+        self.walk.list(directory, &config.sources, &mut |entry| entries.push(entry));
+        for entry in entries {
+            self.take(entry, now);
+        }
+    }
+
+    pub(super) fn on_hints(&mut self) {
+        let hints = self.watch.take();
+        let now = Instant::now();
+        let linger = if self.draining.is_some() { Duration::ZERO } else { self.config.limits.linger };
+        for path in &hints.written {
+            match self.table.of_path(path) {
+                Some(id) => self.schedule_hinted(id, now + linger, now),
+                None => self.relist.extend(path.parent().map(Path::to_owned)),
+            }
+        }
+        for path in hints.listed {
+            // A watched directory that is gone takes its watch along.
+            if !path.exists() {
+                self.watch.forget(&path);
+            }
+            self.relist.insert(path);
+        }
+        if hints.lost {
+            self.metrics.hints_lost.inc();
+            self.pass_at = now;
+            self.reconcile_at = self.reconcile_at.min(now + RECONCILE_DELAY);
+        }
+        if !self.relist.is_empty() && self.relist_at.is_none() {
+            self.relist_at = Some(now + RELIST_DELAY);
+        }
+    }
+
+    /// A file that is not open to the session yet gets no turn; it is only looked at.
+    fn schedule_hinted(&mut self, id: Id, at: Instant, now: Instant) {
+        match self.table.get(id) {
+            Some(source) if source.phase == Phase::Open && source.file.is_some() => self.schedule(id, at),
+            Some(_) => self.look_at(id, now),
+            None => {}
+        }
+    }
+
+    /// A pass over all open files and all directories: from its beginning on, everything that was written is known. That is
+    /// the watermark's time. Only a rotated file that was let go could grow unseen until the next reconcile.
+    pub(super) fn look_at_all(&mut self, now: Instant) {
+        let time_ns = now_ns();
+        if self.walk.is_outgrown() {
+            self.reconcile(now);
+        } else {
+            for directory in self.walk.changed() {
+                self.relist(&directory, now);
+            }
+        }
+        let ids: Vec<Id> = self.table.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            self.look_at(id, now);
+        }
+        let (mut open, mut unread, mut files) = (Vec::new(), 0, 0);
+        for (id, source) in self.table.iter() {
+            files += i64::from(source.file.is_some());
+            unread += source.unacked_bytes();
+            if !source.is_settled() {
+                open.push((id, source.end()));
+            }
+        }
+        self.metrics.files_open.set(files);
+        self.metrics.sources.set(self.table.count() as i64);
+        self.metrics.unread_bytes.set(unread as i64);
+        self.metrics.credit_bytes.set(self.session.as_ref().map_or(0, |session| session.credit_bytes) as i64);
+        if self.watermark.wants_pass() {
+            self.watermark.pass(time_ns, open);
+        }
+        self.advance_watermark();
+        self.send_watermark(unread);
+    }
+
+    /// One file: has it grown, was it cut off?
+    fn look_at(&mut self, id: Id, now: Instant) {
+        let Some(source) = self.table.get(id) else { return };
+        let Some(file) = &source.file else { return };
+        match file.status() {
+            Ok(status) if self.is_cut_off(id, status) => self.replace(id, true, now),
+            Ok(status) => self.observe(id, status, now),
+            Err(error) => tracing::debug!("stat {}: {error}", source.path.display()),
+        }
+        // What could not be announced before gets another chance.
+        if self.session.is_some()
+            && let Some(source) = self.table.get(id)
+            && source.phase == Phase::Unannounced
+            && source.end() > 0
+            && !self.announce.contains(&id)
+        {
+            self.announce.push_back(id);
+        }
+    }
+
+    pub(super) fn advance_watermark(&mut self) {
+        if self.watermark.wants_pass() {
+            self.watermark.advance(|_| None);
+            return;
+        }
+        let table = &self.table;
+        let moved = self.watermark.advance(|id| table.get(id).map(|source| source.acked.position));
+        if moved {
+            let unread = self.table.iter().map(|(_, source)| source.unacked_bytes()).sum();
+            self.send_watermark(unread);
+        }
+    }
+
+    fn send_watermark(&self, unread_bytes: u64) {
+        let Some(session) = &self.session else { return };
+        let watermark = clew_proto::v1::Watermark {
+            time_ns: self.watermark.reached_ns(),
+            unread_bytes,
+            sources: self.table.count() as u32,
+        };
+        let _ = session.send(AgentMessage { message: Some(agent_message::Message::Watermark(watermark)) });
+    }
+
+    fn take(&mut self, entry: Entry<'_>, now: Instant) {
+        let found = match entry {
+            Entry::File(found) => found,
+            Entry::Refused(path, why) => return self.refuse(path, why),
+        };
+        match self.table.of_key(found.status.key) {
+            Some(id) => self.found_again(id, found, now),
+            None => self.found_new(&found, now),
+        }
+    }
+
+    fn refuse(&mut self, path: PathBuf, why: &str) {
+        if self.refused.len() >= REFUSED_MAX {
+            self.refused.clear();
+        }
+        if !self.refused.contains(&path) {
+            tracing::warn!("{} is not tailed: {why}", path.display());
+            self.refused.insert(path);
+        }
+    }
+
+    fn found_again(&mut self, id: Id, found: Found<'_>, now: Instant) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        let moved = source.path != found.path;
+        if moved && (source.seen_in_pass == self.pass || is_at(source)) && source.gone_at.is_none() && is_at(source) {
+            // Another name of the same file: it keeps its first.
+            source.seen_in_pass = self.pass;
+            return;
+        }
+        source.seen_in_pass = self.pass;
+        source.gone_at = None;
+        source.rotated = found.rotated;
+        let status = found.status;
+        let released = source.file.is_none();
+        let changed = source.size != status.size || source.modified_ns != status.modified_ns;
+        if moved {
+            tracing::debug!("{} is {} now", source.path.display(), found.path.display());
+            self.table.rename(id, found.path);
+            self.unsaved = true;
+        }
+        if released && changed {
+            self.reopen_released(id);
+        } else if !released && changed {
+            self.look_at(id, now);
+        }
+    }
+
+    fn found_new(&mut self, found: &Found<'_>, now: Instant) {
+        let (file, status) = match LogFile::open(&found.path) {
+            Ok(opened) => opened,
+            Err(OpenError::NotRegular) => return self.refuse(found.path.clone(), "not a regular file"),
+            Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(OpenError::Io(error)) => {
+                self.metrics.open_errors.inc();
+                return self.refuse(found.path.clone(), &format!("{error}; trying again"));
+            }
+        };
+        // Between the listing and the opening another file may have taken the path.
+        if let Some(id) = self.table.of_key(file.key()) {
+            return self.look_at(id, now);
+        }
+        self.refused.remove(&found.path);
+        let mut source = Source::new(found.path.clone(), found.service().into(), file, status, now);
+        source.rotated = found.rotated;
+        source.seen_in_pass = self.pass;
+        if let Some(remembered) = self.remembered.remove(&source.key) {
+            let agrees = source.file.as_ref().is_some_and(|file| {
+                identity::prefix_agrees(file, remembered.prefix).unwrap_or(false)
+                    && identity::guard_agrees(file, remembered.frontier, remembered.guard).unwrap_or(false)
+            });
+            if agrees && !self.table.has_source_id(&remembered.source_id) {
+                source.resume(&remembered);
+            }
+        }
+        tracing::debug!("following {} ({}) from {}", source.path.display(), source.service, source.read.position);
+        let announce = source.size > 0;
+        let id = self.table.insert(source);
+        if announce && self.session.is_some() {
+            self.announce.push_back(id);
+        }
+    }
+
+    /// A rotated file that was let go is needed again.
+    pub(super) fn reopen_released(&mut self, id: Id) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        let (prefix, acked, key) = (source.prefix, source.acked, source.key);
+        let opened = LogFile::open(&source.path).ok().filter(|(file, _)| {
+            file.key() == key
+                && identity::prefix_agrees(file, prefix).unwrap_or(false)
+                && identity::guard_agrees(file, acked.position, acked.guard).unwrap_or(false)
+        });
+        match opened {
+            Some((file, status)) => {
+                source.file = Some(file);
+                source.phase = Phase::Unannounced;
+                source.size = status.size;
+                source.modified_ns = status.modified_ns;
+                source.grown_at = Instant::now();
+                source.rewind();
+                self.announce.push_back(id);
+            }
+            // Not the same file any more: the next listing finds it as a new one.
+            None => {
+                self.table.remove(id);
+                self.reconcile_at = self.reconcile_at.min(Instant::now() + RECONCILE_DELAY);
+            }
+        }
+    }
+
+    /// Closes what is settled and was quiet for long, if it vanished or was rotated.
+    fn let_go(&mut self, now: Instant) {
+        let pass = self.pass;
+        let mut closing = Vec::new();
+        for (id, source) in self.table.iter_mut() {
+            if source.ended.is_some() {
+                continue;
+            }
+            if source.seen_in_pass != pass {
+                source.gone_at.get_or_insert(now);
+            }
+            let quiet = now.saturating_duration_since(source.grown_at) > QUIET;
+            let gone = source.gone_at.is_some_and(|gone| now.saturating_duration_since(gone) > QUIET);
+            let open = source.file.is_some();
+            // An empty file was never announced and has nothing to be settled.
+            let known = source.phase == Phase::Open || source.size == 0;
+            if quiet
+                && source.is_settled()
+                && (known || !open)
+                && (gone || (source.rotated && open && source.gone_at.is_none()))
+            {
+                closing.push((id, gone));
+            }
+        }
+        for (id, gone) in closing {
+            self.close(id, gone);
+        }
+    }
+
+    fn close(&mut self, id: Id, gone: bool) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        if let Some(file) = &source.file {
+            // It may have grown since the last look.
+            match file.status() {
+                Ok(status) if status.size == source.size => {}
+                _ => return,
+            }
+        }
+        if !gone {
+            source.file = None;
+            return;
+        }
+        tracing::debug!("letting go of {}", source.path.display());
+        let unlinked = source.file.as_ref().is_some_and(|file| file.status().is_ok_and(|status| status.unlinked));
+        let alias = (source.phase == Phase::Open).then_some(source.alias);
+        if let Some(source) = self.table.remove(id)
+            && !unlinked
+            && !source.fresh
+        {
+            self.remembered.insert(source.key, source.remember(now_ns() / 1_000_000_000));
+        }
+        if let (Some(alias), Some(session)) = (alias, &self.session) {
+            let close = CloseSource { source: alias };
+            let _ = session.send(AgentMessage { message: Some(agent_message::Message::CloseSource(close)) });
+        }
+        self.unsaved = true;
+    }
+}
+
+/// Whether the source's path still leads to its file.
+fn is_at(source: &Source) -> bool {
+    let stat = rustix::fs::statat(rustix::fs::CWD, &source.path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+    stat.is_ok_and(|stat| crate::tail::file::FileKey::of(&stat) == source.key)
+}

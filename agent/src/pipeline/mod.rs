@@ -1,0 +1,285 @@
+//! Wires the stages: discover > tail > assemble > parse > transaction > batch > ship. One thread owns all sources.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `source`, `table` | one incarnation of one file; all of them |
+//! | `files` | what discovery found, what became of it, the passes over all files |
+//! | `turn` | one source reads one batch and hands it to the session |
+//! | `session` | what the aggregator says |
+//! | `drain` | the end |
+//! | `keeper` | writes checkpoints |
+//!
+//! The loop waits for an event or for the next thing that is due. Nothing in it blocks on the network: what cannot be sent now
+//! waits in its file.
+
+mod drain;
+mod files;
+mod keeper;
+mod session;
+pub mod source;
+mod table;
+mod turn;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use crate::batch::Builder;
+use crate::checkpoint::{Checkpoint, Remembered, StateDir};
+use crate::config::Config;
+use crate::discover::walk::Walk;
+use crate::discover::watch::Watch;
+use crate::metrics::Metrics;
+use crate::record::Fields;
+use crate::ship;
+use crate::ship::session::now_ns;
+use crate::tail::file::FileKey;
+use crate::watermark::Watermark;
+use keeper::Keeper;
+use session::Session;
+use source::Id;
+use table::Table;
+
+/// What wakes the pipeline.
+#[derive(Debug)]
+pub enum Event {
+    Ship(ship::Event),
+    /// There are hints of changed files.
+    Hint,
+    /// Ship what there is, then end.
+    Drain,
+}
+
+/// All files are looked at this often: the clock of the watermark.
+const PASS_INTERVAL: Duration = Duration::from_secs(1);
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+/// Hints of a changed directory are collected for this long before it is listed.
+const RELIST_DELAY: Duration = Duration::from_millis(10);
+/// A full outbox is looked at again after this.
+const OUTBOX_DELAY: Duration = Duration::from_millis(10);
+/// The checkpoint remembers a file that is not there any more for this long.
+const REMEMBERED_S_MAX: u64 = 7 * 86_400;
+
+pub struct Pipeline {
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    events: Receiver<Event>,
+    walk: Walk,
+    watch: Watch,
+    table: Table,
+    /// Files of the checkpoint that were not found yet, or are not open any more.
+    remembered: HashMap<FileKey, Remembered>,
+    /// When which source is due; entries that do not agree with the source are old.
+    timers: BinaryHeap<Reverse<(Instant, Id)>>,
+    /// Sources whose turn it is.
+    ready: VecDeque<Id>,
+    /// Sources that have to be announced, or whose gap has to be declared.
+    announce: VecDeque<Id>,
+    session: Option<Session>,
+    builder: Builder,
+    fields: Fields,
+    buffer: Vec<u8>,
+    watermark: Watermark,
+    keeper: Keeper,
+    epoch: u64,
+    /// Something changed since the last checkpoint.
+    unsaved: bool,
+    /// Paths that a warning was given about.
+    refused: HashSet<PathBuf>,
+    pass: u64,
+    relist: HashSet<PathBuf>,
+    relist_at: Option<Instant>,
+    reconcile_at: Instant,
+    pass_at: Instant,
+    checkpoint_at: Instant,
+    draining: Option<drain::Drain>,
+}
+
+impl Pipeline {
+    /// Before the first look at any file.
+    pub fn new(
+        config: Arc<Config>,
+        metrics: Arc<Metrics>,
+        state: StateDir,
+        checkpoint: Checkpoint,
+        watch: Watch,
+        events: Receiver<Event>,
+    ) -> std::io::Result<Self> {
+        let now = Instant::now();
+        let keeper = Keeper::start(state, metrics.clone())?;
+        keeper.store(checkpoint.clone());
+        Ok(Self {
+            walk: Walk::new(config.state_dir.clone()),
+            watch,
+            table: Table::default(),
+            remembered: checkpoint.sources.into_iter().map(|source| (source.key, source)).collect(),
+            timers: BinaryHeap::new(),
+            ready: VecDeque::new(),
+            announce: VecDeque::new(),
+            session: None,
+            builder: Builder::default(),
+            fields: Fields::default(),
+            buffer: Vec::new(),
+            watermark: Watermark::default(),
+            keeper,
+            epoch: checkpoint.epoch,
+            unsaved: false,
+            refused: HashSet::new(),
+            pass: 0,
+            relist: HashSet::new(),
+            relist_at: None,
+            reconcile_at: now,
+            pass_at: now,
+            checkpoint_at: now + CHECKPOINT_INTERVAL,
+            draining: None,
+            config,
+            metrics,
+            events,
+        })
+    }
+
+    /// Runs until it is drained.
+    pub fn run(mut self) {
+        loop {
+            let now = Instant::now();
+            self.periodic(now);
+            self.fire(now);
+            self.announcements();
+            self.turns();
+            if self.is_drained(Instant::now()) {
+                break;
+            }
+            match self.events.recv_timeout(self.wait(Instant::now())) {
+                Ok(event) => self.handle_all(event),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        let checkpoint = self.checkpoint();
+        self.keeper.finish(checkpoint);
+    }
+
+    fn handle_all(&mut self, event: Event) {
+        self.handle(event);
+        while let Ok(event) = self.events.try_recv() {
+            self.handle(event);
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Ship(event) => self.on_ship(event),
+            Event::Hint => self.on_hints(),
+            Event::Drain => self.begin_drain(),
+        }
+    }
+
+    fn periodic(&mut self, now: Instant) {
+        if now >= self.reconcile_at {
+            self.reconcile(now);
+            let jitter = 0.9 + 0.2 * fastrand::f64();
+            self.reconcile_at = now + self.config.limits.reconcile_interval.mul_f64(jitter);
+        }
+        if self.relist_at.is_some_and(|at| now >= at) {
+            self.relist_changed(now);
+        }
+        if now >= self.pass_at {
+            self.pass_at = now + PASS_INTERVAL;
+            self.look_at_all(now);
+        }
+        if now >= self.checkpoint_at {
+            self.checkpoint_at = now + CHECKPOINT_INTERVAL;
+            if self.unsaved {
+                let checkpoint = self.checkpoint();
+                self.unsaved = !self.keeper.store(checkpoint);
+            }
+        }
+    }
+
+    /// Puts the sources that are due into the queue.
+    fn fire(&mut self, now: Instant) {
+        while let Some(Reverse((at, id))) = self.timers.peek().copied() {
+            if at > now {
+                break;
+            }
+            self.timers.pop();
+            if let Some(source) = self.table.get_mut(id).filter(|source| source.due == Some(at)) {
+                source.due = None;
+                if !source.queued {
+                    source.queued = true;
+                    self.ready.push_back(id);
+                }
+            }
+        }
+    }
+
+    /// The source gets its turn at `at`, or earlier if it was due earlier.
+    fn schedule(&mut self, id: Id, at: Instant) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        if source.queued || source.due.is_some_and(|due| due <= at) {
+            return;
+        }
+        source.due = Some(at);
+        self.timers.push(Reverse((at, id)));
+    }
+
+    /// Turns, one batch each, round and round, for as long as there is something to read and it may be sent.
+    fn turns(&mut self) {
+        while let Some(id) = self.ready.front().copied() {
+            match self.turn(id, Instant::now()) {
+                turn::Outcome::Blocked => return,
+                turn::Outcome::Done => {
+                    self.ready.pop_front();
+                    if let Some(source) = self.table.get_mut(id) {
+                        source.queued = false;
+                    }
+                    self.after_turn(id);
+                }
+                turn::Outcome::More => {
+                    self.ready.pop_front();
+                    self.ready.push_back(id);
+                }
+            }
+            while let Ok(event) = self.events.try_recv() {
+                self.handle(event);
+            }
+            self.announcements();
+            let now = Instant::now();
+            self.periodic(now);
+            self.fire(now);
+        }
+    }
+
+    fn wait(&self, now: Instant) -> Duration {
+        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+        let outbox_is_full = self.session.as_ref().is_some_and(Session::is_full);
+        let outbox =
+            (outbox_is_full && !(self.ready.is_empty() && self.announce.is_empty())).then(|| now + OUTBOX_DELAY);
+        [
+            Some(self.reconcile_at),
+            Some(self.pass_at),
+            Some(self.checkpoint_at),
+            self.relist_at,
+            timer,
+            outbox,
+            self.drain_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(PASS_INTERVAL, |at| at.saturating_duration_since(now))
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let now_s = now_ns() / 1_000_000_000;
+        let followed = self.table.iter().filter(|(_, source)| source.ended.is_none() && !source.fresh);
+        let remembered = self.remembered.values().filter(|source| source.seen_s + REMEMBERED_S_MAX > now_s);
+        Checkpoint {
+            epoch: self.epoch,
+            sources: followed.map(|(_, source)| source.remember(now_s)).chain(remembered.cloned()).collect(),
+        }
+    }
+}

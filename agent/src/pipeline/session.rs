@@ -1,0 +1,316 @@
+//! What the aggregator says, and announcing sources to it. **The aggregator's frontier is the authority**: wherever it is, the
+//! source goes on there, once the file has shown that it is the same one.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
+
+use bytes::Bytes;
+use clew_proto::v1::aggregator_message::Message;
+use clew_proto::v1::{AgentMessage, Candidate, OpenSource, Refused, SourceState, agent_message};
+use tokio::sync::mpsc;
+
+use super::Pipeline;
+use super::source::{Id, Mark, Phase, Source};
+use super::turn::wire;
+use crate::identity::{self, Fingerprint};
+use crate::ship;
+
+/// The outbox is left this much room for pings.
+const OUTBOX_ROOM: usize = 4;
+
+/// The session that is up.
+pub struct Session {
+    number: u64,
+    outbox: mpsc::Sender<AgentMessage>,
+    pub credit_bytes: u64,
+    /// No batch is larger: the aggregator would not take it, or there would never be credit for it.
+    pub batch_bytes_max: u64,
+}
+
+impl Session {
+    /// Whether nothing can be sent now.
+    pub fn is_full(&self) -> bool {
+        self.outbox.capacity() <= OUTBOX_ROOM
+    }
+
+    /// Sends without waiting. False: there is no room, or the session is over; either way the file still has it.
+    pub fn send(&self, message: AgentMessage) -> bool {
+        !self.is_full() && self.outbox.try_send(message).is_ok()
+    }
+}
+
+impl Pipeline {
+    pub(super) fn on_ship(&mut self, event: ship::Event) {
+        match event {
+            ship::Event::Connected { session, outbox, credit_bytes, batch_bytes_max } => {
+                let most = match batch_bytes_max {
+                    0 => u64::MAX,
+                    most => u64::from(most),
+                };
+                let batch_bytes_max = self.config.limits.batch_bytes_max.min(most).min(credit_bytes).max(2);
+                self.session = Some(Session { number: session, outbox, credit_bytes, batch_bytes_max });
+                self.metrics.connected.set(1);
+                self.begin_again();
+            }
+            ship::Event::Disconnected { session } => {
+                if self.session.as_ref().is_some_and(|current| current.number == session) {
+                    self.session = None;
+                    self.metrics.connected.set(0);
+                    self.begin_again();
+                }
+            }
+            ship::Event::Message { session, message } => {
+                if self.session.as_ref().is_some_and(|current| current.number == session) {
+                    self.on_message(message);
+                }
+            }
+        }
+    }
+
+    /// Everything back to what is durable; every source is announced anew.
+    fn begin_again(&mut self) {
+        self.table.forget_aliases();
+        self.announce.clear();
+        let connected = self.session.is_some();
+        for (id, source) in self.table.iter_mut() {
+            self.metrics.batches_resent.inc_by(source.in_flight.len() as u64);
+            source.rewind();
+            source.phase = Phase::Unannounced;
+            if connected && source.end() > 0 {
+                self.announce.push_back(id);
+            }
+        }
+    }
+
+    /// Announces sources, and declares gaps, as far as there is room.
+    pub(super) fn announcements(&mut self) {
+        while let Some(id) = self.announce.front().copied() {
+            let Some(session) = &self.session else { return self.announce.clear() };
+            let Some(source) = self.table.get_mut(id) else {
+                self.announce.pop_front();
+                continue;
+            };
+            if session.is_full() {
+                return;
+            }
+            let done = match source.phase {
+                Phase::Unannounced => self.announce_one(id),
+                Phase::Asked => true,
+                Phase::Open => self.declare_gap(id),
+            };
+            if !done {
+                return;
+            }
+            self.announce.pop_front();
+        }
+    }
+
+    fn announce_one(&mut self, id: Id) -> bool {
+        let alias = self.table.alias(id);
+        let (Some(session), Some(source)) = (&self.session, self.table.get_mut(id)) else { return true };
+        if source.prefix.is_empty()
+            && let Some(file) = &source.file
+        {
+            match identity::prefix(file) {
+                Ok(prefix) => source.prefix = prefix,
+                // The next pass over the files tries again.
+                Err(error) => {
+                    tracing::debug!("read {}: {error}", source.path.display());
+                    return true;
+                }
+            }
+        }
+        let message = OpenSource {
+            source: alias,
+            source_id: Bytes::copy_from_slice(&source.source_id),
+            service: source.service.to_string(),
+            path: Bytes::copy_from_slice(source.path.as_os_str().as_bytes()),
+            device: source.key.device,
+            inode: source.key.inode,
+            prefix: Some(wire(source.prefix)),
+            begin: source.acked.position,
+            fresh: source.fresh && source.file.is_some(),
+        };
+        source.phase = Phase::Asked;
+        if !session.send(AgentMessage { message: Some(agent_message::Message::OpenSource(message)) }) {
+            source.phase = Phase::Unannounced;
+            return false;
+        }
+        true
+    }
+
+    fn on_message(&mut self, message: Message) {
+        match message {
+            Message::SourceState(state) => {
+                if let Some(id) = self.table.of_alias(state.source) {
+                    self.on_state(id, &state);
+                }
+            }
+            Message::Ack(ack) => {
+                for frontier in ack.frontiers {
+                    if let Some(id) = self.table.of_alias(frontier.source) {
+                        self.on_ack(id, frontier.frontier);
+                    }
+                }
+                self.advance_watermark();
+            }
+            Message::Credit(credit) => {
+                if let Some(session) = &mut self.session {
+                    session.credit_bytes = session.credit_bytes.saturating_add(credit.bytes);
+                }
+            }
+            Message::Refused(refused) => self.on_refused(&refused),
+            // The session itself takes these.
+            Message::Welcome(_) | Message::Pong(_) | Message::Goodbye(_) => {}
+        }
+    }
+
+    fn on_ack(&mut self, id: Id, frontier: u64) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        if source.acknowledge(frontier) {
+            self.unsaved = true;
+            if source.ended.is_some() && source.is_settled() {
+                self.table.remove(id);
+            }
+        }
+    }
+
+    /// Under a new alias, so that what is refused after this one under the old alias concerns nobody any more.
+    fn on_refused(&mut self, refused: &Refused) {
+        let Some(id) = self.table.of_alias(refused.source) else { return };
+        let Some(source) = self.table.get_mut(id) else { return };
+        tracing::warn!(
+            "batch of {} at position {} was refused ({:?}), going on at {}: {}",
+            source.path.display(),
+            refused.begin,
+            refused.reason(),
+            refused.frontier,
+            refused.detail
+        );
+        self.metrics.batches_resent.inc_by(source.in_flight.len() as u64);
+        source.rewind();
+        source.phase = Phase::Unannounced;
+        self.announce.push_back(id);
+    }
+
+    fn on_state(&mut self, id: Id, state: &SourceState) {
+        let Some(source) = self.table.get(id).filter(|source| source.phase == Phase::Asked) else { return };
+        if source.ended.is_some() {
+            return self.on_ended_state(id, state.frontier);
+        }
+        if !state.candidates.is_empty() {
+            return self.choose(id, &state.candidates);
+        }
+        let guard = state.guard.as_ref().map(unwire);
+        let begins_at = source.file.as_ref().map(|file| verified_mark(source, file, state.frontier, guard));
+        match begins_at {
+            Some(Ok(Some(mark))) => self.open(id, mark),
+            Some(Ok(None)) => {
+                tracing::warn!(
+                    "{} is not the file that was shipped up to position {}; reading it from its beginning",
+                    source.path.display(),
+                    state.frontier
+                );
+                self.start_anew(id);
+            }
+            Some(Err(error)) => {
+                tracing::warn!("read {}: {error}; trying again", source.path.display());
+                self.back_to_unannounced(id);
+            }
+            // A quiet rotated file that was let go: it is opened again when there is something to read.
+            None if state.frontier >= source.acked.position => {
+                if let Some(source) = self.table.get_mut(id) {
+                    source.phase = Phase::Open;
+                }
+            }
+            None => self.reopen_released(id),
+        }
+    }
+
+    fn open(&mut self, id: Id, mark: Mark) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        source.fresh = false;
+        source.start_at(mark);
+        source.phase = Phase::Open;
+        source.due = None;
+        self.unsaved = true;
+        if source.size > mark.position {
+            self.schedule(id, Instant::now());
+        }
+    }
+
+    /// The file is none that the aggregator or the checkpoint knows.
+    fn start_anew(&mut self, id: Id) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        source.source_id = *uuid::Uuid::new_v4().as_bytes();
+        source.fresh = false;
+        source.prefix = Fingerprint::default();
+        source.start_at(Mark::default());
+        self.back_to_unannounced(id);
+        self.announce.push_back(id);
+    }
+
+    fn back_to_unannounced(&mut self, id: Id) {
+        if let Some(source) = self.table.get_mut(id) {
+            source.phase = Phase::Unannounced;
+        }
+    }
+
+    /// The agent has no memory of the file; the aggregator names sources that it may be.
+    fn choose(&mut self, id: Id, candidates: &[Candidate]) {
+        let Some(source) = self.table.get(id) else { return };
+        let chosen = candidates.iter().find_map(|candidate| {
+            let source_id: [u8; 16] = candidate.source_id[..].try_into().ok()?;
+            let file = source.file.as_ref()?;
+            let prefix = candidate.prefix.as_ref().map(unwire).unwrap_or_default();
+            let guard = candidate.guard.as_ref().map(unwire).unwrap_or_default();
+            let agrees = identity::prefix_agrees(file, prefix).ok()?
+                && identity::guard_agrees(file, candidate.frontier, guard).ok()?
+                && !self.table.has_source_id(&source_id);
+            agrees.then_some((source_id, candidate.frontier))
+        });
+        let Some(source) = self.table.get_mut(id) else { return };
+        source.fresh = false;
+        if let Some((source_id, frontier)) = chosen {
+            tracing::info!("{} is known to the aggregator up to position {frontier}", source.path.display());
+            source.source_id = source_id;
+            // Where to begin, should the aggregator have forgotten it by now; its own frontier decides.
+            source.start_at(Mark { position: frontier, ..Mark::default() });
+        }
+        self.back_to_unannounced(id);
+        self.announce.push_back(id);
+    }
+
+    fn on_ended_state(&mut self, id: Id, frontier: u64) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        source.start_at(Mark { position: frontier, ..Mark::default() });
+        source.phase = Phase::Open;
+        if source.is_settled() {
+            self.table.remove(id);
+        } else {
+            self.announce.push_back(id);
+        }
+    }
+}
+
+/// The mark at the aggregator's frontier, if the file agrees with it.
+fn verified_mark(
+    source: &Source,
+    file: &crate::tail::file::LogFile,
+    frontier: u64,
+    guard: Option<Fingerprint>,
+) -> std::io::Result<Option<Mark>> {
+    if frontier > 0 && !identity::guard_agrees(file, frontier, guard.unwrap_or_default())? {
+        return Ok(None);
+    }
+    let same = source.acked.position == frontier;
+    Ok(Some(Mark {
+        position: frontier,
+        guard: identity::guard(file, frontier)?,
+        last_time_ns: source.acked.last_time_ns.filter(|_| same),
+    }))
+}
+
+fn unwire(fingerprint: &clew_proto::v1::Fingerprint) -> Fingerprint {
+    Fingerprint { length: fingerprint.length, hash: fingerprint.hash }
+}

@@ -1,0 +1,107 @@
+//! All sources, and how they are found: by id, by file, by path, by the alias of this session.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::source::{Id, Source};
+use crate::tail::file::FileKey;
+
+#[derive(Debug, Default)]
+pub struct Table {
+    sources: HashMap<Id, Box<Source>>,
+    by_key: HashMap<FileKey, Id>,
+    by_path: HashMap<PathBuf, Id>,
+    by_alias: HashMap<u32, Id>,
+    last_id: Id,
+    last_alias: u32,
+}
+
+impl Table {
+    /// Adds a source; from now on its file and path lead to it.
+    pub fn insert(&mut self, source: Source) -> Id {
+        self.last_id += 1;
+        self.by_key.insert(source.key, self.last_id);
+        self.by_path.insert(source.path.clone(), self.last_id);
+        self.sources.insert(self.last_id, Box::new(source));
+        self.last_id
+    }
+
+    /// Takes a source out.
+    pub fn remove(&mut self, id: Id) -> Option<Box<Source>> {
+        let source = self.sources.remove(&id)?;
+        if self.by_key.get(&source.key) == Some(&id) {
+            self.by_key.remove(&source.key);
+        }
+        if self.by_path.get(&source.path) == Some(&id) {
+            self.by_path.remove(&source.path);
+        }
+        self.by_alias.remove(&source.alias);
+        Some(source)
+    }
+
+    pub fn get(&self, id: Id) -> Option<&Source> {
+        self.sources.get(&id).map(Box::as_ref)
+    }
+
+    pub fn get_mut(&mut self, id: Id) -> Option<&mut Source> {
+        self.sources.get_mut(&id).map(Box::as_mut)
+    }
+
+    /// The incarnation that is in the file now.
+    pub fn of_key(&self, key: FileKey) -> Option<Id> {
+        self.by_key.get(&key).copied()
+    }
+
+    pub fn of_path(&self, path: &Path) -> Option<Id> {
+        self.by_path.get(path).copied()
+    }
+
+    pub fn of_alias(&self, alias: u32) -> Option<Id> {
+        self.by_alias.get(&alias).copied()
+    }
+
+    /// The file has another path now.
+    pub fn rename(&mut self, id: Id, path: PathBuf) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        if self.by_path.get(&source.path) == Some(&id) {
+            self.by_path.remove(&source.path);
+        }
+        self.by_path.insert(path.clone(), id);
+        source.path = path;
+    }
+
+    /// Gives a source an alias that was not used before; its old one leads nowhere from now on.
+    pub fn alias(&mut self, id: Id) -> u32 {
+        self.last_alias = self.last_alias.wrapping_add(1).max(1);
+        if let Some(source) = self.sources.get_mut(&id) {
+            self.by_alias.remove(&source.alias);
+            source.alias = self.last_alias;
+            self.by_alias.insert(self.last_alias, id);
+        }
+        self.last_alias
+    }
+
+    /// A new session knows no alias.
+    pub fn forget_aliases(&mut self) {
+        self.by_alias.clear();
+        self.last_alias = 0;
+    }
+
+    /// Whether a source goes by this id.
+    pub fn has_source_id(&self, source_id: &[u8; 16]) -> bool {
+        self.sources.values().any(|source| source.source_id == *source_id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Id, &Source)> {
+        self.sources.iter().map(|(id, source)| (*id, source.as_ref()))
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id, &mut Source)> {
+        self.sources.iter_mut().map(|(id, source)| (*id, source.as_mut()))
+    }
+
+    pub fn count(&self) -> usize {
+        self.sources.len()
+    }
+}

@@ -1,0 +1,348 @@
+//! A turn: one source reads what is new, at most one batch, and hands it to the session.
+//!
+//! Nothing is kept: what is not sent is read again. The bytes just before the position are read along, and if they are not what
+//! they were, the file was overwritten in place and a new incarnation begins.
+
+use std::time::{Duration, Instant};
+
+use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
+
+use super::Pipeline;
+use super::source::{Id, Mark, Phase, Source};
+use crate::assemble::{Before, Limits, Sink, Tail, assemble};
+use crate::batch::{Builder, Encoded, RECORDS_MAX};
+use crate::identity::{self, Fingerprint, GUARD_BYTES_MAX, PREFIX_BYTES_MAX};
+use crate::parse::{self, Shape};
+use crate::record::{Fields, flag};
+use crate::ship::session::now_ns;
+use crate::tail::file::Status;
+
+/// The last record of a text file is held for this long, because a stack trace may follow.
+const HOLD: Duration = Duration::from_millis(300);
+/// When the agent ends, an unterminated line is shipped after this.
+const DRAIN_FLUSH: Duration = Duration::from_secs(1);
+/// A file that grew within this time is looked at often, hints or not.
+const ACTIVE: Duration = Duration::from_secs(10);
+const ACTIVE_INTERVAL: Duration = Duration::from_millis(250);
+/// A file that cannot be read is tried again after this.
+const ERROR_DELAY: Duration = Duration::from_secs(1);
+const RECORD_LINES_MAX: usize = 1000;
+
+/// What became of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything that could be taken was taken.
+    Done,
+    /// There is more to read.
+    More,
+    /// It may not be sent now.
+    Blocked,
+}
+
+impl Pipeline {
+    pub(super) fn turn(&mut self, id: Id, now: Instant) -> Outcome {
+        let Some(source) = self.table.get(id) else { return Outcome::Done };
+        let Some(file) = &source.file else { return Outcome::Done };
+        let status = match file.status() {
+            Ok(status) => status,
+            Err(error) => return self.unreadable(id, &error, now),
+        };
+        if self.is_cut_off(id, status) {
+            self.replace(id, true, now);
+            return Outcome::Done;
+        }
+        self.observe(id, status, now);
+        let Some(source) = self.table.get_mut(id) else { return Outcome::Done };
+        if source.phase != Phase::Open {
+            return Outcome::Done;
+        }
+        if source.size == source.read.position {
+            return self.nothing_new(id, now);
+        }
+        match self.read(id, now) {
+            Ok(outcome) => outcome,
+            Err(error) => self.unreadable(id, &error, now),
+        }
+    }
+
+    /// The next look at a source whose turn is over.
+    pub(super) fn after_turn(&mut self, id: Id) {
+        let flush = self.idle_flush();
+        let now = Instant::now();
+        let Some(source) = self.table.get(id) else { return };
+        if source.file.is_none() || source.phase != Phase::Open {
+            return;
+        }
+        if source.size > source.read.position {
+            let idle = now.saturating_duration_since(source.grown_at);
+            let wait = if idle < HOLD { HOLD - idle } else { flush.saturating_sub(idle) };
+            self.schedule(id, now + wait.clamp(Duration::from_millis(5), ACTIVE_INTERVAL));
+        } else if now.saturating_duration_since(source.grown_at) < ACTIVE {
+            self.schedule(id, now + ACTIVE_INTERVAL);
+        }
+    }
+
+    fn idle_flush(&self) -> Duration {
+        let flush = self.config.limits.idle_flush.max(HOLD);
+        if self.draining.is_some() { flush.min(DRAIN_FLUSH) } else { flush }
+    }
+
+    /// Shorter than what was read of it; or, when nothing was read yet, shorter than it was.
+    pub(super) fn is_cut_off(&self, id: Id, status: Status) -> bool {
+        self.table.get(id).is_some_and(|source| {
+            status.size < source.read.position || (source.read.position == 0 && status.size < source.size)
+        })
+    }
+
+    /// Takes note of the file's size, and sees to it that what is new gets read.
+    pub(super) fn observe(&mut self, id: Id, status: Status, now: Instant) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        if status.size == source.size && status.modified_ns == source.modified_ns {
+            return;
+        }
+        source.grown_at = now;
+        source.size = status.size;
+        source.modified_ns = status.modified_ns;
+        if source.phase == Phase::Unannounced {
+            if self.session.is_some() && source.size > 0 {
+                self.announce.push_back(id);
+            }
+            return;
+        }
+        let full = source.size - source.read.position >= self.config.limits.batch_bytes_max;
+        let linger = if full || self.draining.is_some() { Duration::ZERO } else { self.config.limits.linger };
+        self.schedule(id, now + linger);
+    }
+
+    /// The file did not grow, but was it written to? Overwriting it up to exactly the same size leaves only this trace.
+    fn nothing_new(&mut self, id: Id, now: Instant) -> Outcome {
+        let Some(source) = self.table.get_mut(id) else { return Outcome::Done };
+        let Some(file) = &source.file else { return Outcome::Done };
+        if source.verified_ns == source.modified_ns {
+            return Outcome::Done;
+        }
+        match identity::guard_agrees(file, source.read.position, source.read.guard) {
+            Ok(true) => {
+                source.verified_size = source.size;
+                source.verified_ns = source.modified_ns;
+                Outcome::Done
+            }
+            Ok(false) => {
+                self.replace(id, false, now);
+                Outcome::Done
+            }
+            Err(error) => self.unreadable(id, &error, now),
+        }
+    }
+
+    fn read(&mut self, id: Id, now: Instant) -> std::io::Result<Outcome> {
+        let flush = self.idle_flush();
+        let Some(session) = &mut self.session else { return Ok(Outcome::Done) };
+        let Some(source) = self.table.get_mut(id) else { return Ok(Outcome::Done) };
+        let Some(file) = &source.file else { return Ok(Outcome::Done) };
+        let unread = source.size - source.read.position;
+        let wanted = unread.min(session.batch_bytes_max);
+        let idle = now.saturating_duration_since(source.grown_at);
+        let tail = match unread > wanted {
+            true => Tail::Hold,
+            false if idle >= flush => Tail::All,
+            false if idle >= HOLD => Tail::Lines,
+            false => Tail::Hold,
+        };
+        if source.stalled == Some((source.size, tail)) {
+            return Ok(Outcome::Done);
+        }
+        if session.credit_bytes < wanted || session.is_full() {
+            return Ok(Outcome::Blocked);
+        }
+
+        let guard_length = source.read.guard.length as usize;
+        let needed = GUARD_BYTES_MAX + session.batch_bytes_max as usize;
+        if self.buffer.len() < needed {
+            self.buffer.resize(needed, 0);
+        }
+        let read = file
+            .read_at(source.read.position - guard_length as u64, &mut self.buffer[..guard_length + wanted as usize])?;
+        if read < guard_length || Fingerprint::of(&self.buffer[..guard_length]) != source.read.guard {
+            self.replace(id, false, now);
+            return Ok(Outcome::Done);
+        }
+        source.verified_size = source.size;
+        source.verified_ns = source.modified_ns;
+        let whole = &self.buffer[..read];
+        let bytes = &whole[guard_length..];
+        let at_end = source.read.position + bytes.len() as u64 >= source.size;
+        let before = match whole[..guard_length].last() {
+            None => Before::Nothing,
+            Some(b'\n') if source.after_text => Before::Text,
+            Some(b'\n') => Before::Nothing,
+            Some(_) => Before::OpenLine,
+        };
+        let limits = Limits {
+            record_bytes_max: self.config.limits.record_bytes_max.min(session.batch_bytes_max - 1) as usize,
+            record_lines_max: RECORD_LINES_MAX,
+        };
+        self.builder.begin(source.read.last_time_ns, now_ns() as i64);
+        let mut stage =
+            Stage { builder: &mut self.builder, fields: &mut self.fields, cut: 0, is_text: false, after_text: false };
+        let mut consumed = assemble(bytes, before, tail, limits, &mut stage);
+        if consumed == 0 && !at_end {
+            // One record fills the buffer.
+            consumed = assemble(bytes, before, tail.max(Tail::Lines), limits, &mut stage);
+        }
+        let (cut, after_text) = (stage.cut, stage.after_text);
+        if consumed == 0 {
+            source.stalled = Some((source.size, tail));
+            return Ok(Outcome::Done);
+        }
+
+        if source.prefix.length < PREFIX_BYTES_MAX as u32 {
+            source.prefix = match source.read.position {
+                0 => Fingerprint::of(&bytes[..bytes.len().min(PREFIX_BYTES_MAX)]),
+                _ => identity::prefix(file)?,
+            };
+        }
+        let encoded = self.builder.finish(&bytes[..consumed]);
+        let mark = Mark {
+            position: source.read.position + consumed as u64,
+            guard: Fingerprint::guard(&whole[..guard_length + consumed]),
+            last_time_ns: Some(encoded.last_time_ns),
+        };
+        let message = batch(source, &encoded, mark);
+        if !session.send(message) {
+            return Ok(Outcome::Blocked);
+        }
+        session.credit_bytes -= consumed as u64;
+        source.read = mark;
+        source.in_flight.push_back(mark);
+        source.after_text = after_text;
+        source.stalled = None;
+
+        let metrics = &self.metrics;
+        metrics.bytes_read.inc_by(consumed as u64);
+        metrics.records.inc_by(u64::from(encoded.records));
+        metrics.records_without_time.inc_by(u64::from(encoded.records_without_time));
+        metrics.records_without_id.inc_by(u64::from(encoded.records_without_id));
+        metrics.records_cut.inc_by(cut);
+        metrics.batches.inc();
+        let took_all = consumed == bytes.len() || (at_end && self.builder.records() < RECORDS_MAX);
+        Ok(if at_end && took_all { Outcome::Done } else { Outcome::More })
+    }
+
+    /// The file's bytes are not those that were read: this incarnation ended, another one begins at 0.
+    /// `shrunk`: it was seen to become shorter, so the size before was its own.
+    pub(super) fn replace(&mut self, id: Id, shrunk: bool, now: Instant) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        let Some(file) = source.file.take() else { return };
+        let known = if shrunk { source.size } else { source.verified_size };
+        let end = known.max(source.read.position);
+        source.ended = Some(end);
+        let lost = end - source.read.position;
+        tracing::warn!(
+            "{} was truncated or overwritten at position {}; {lost} bytes of it that were not read are gone; reading it from its beginning",
+            source.path.display(),
+            source.read.position
+        );
+        let (path, service, rotated, pass) =
+            (source.path.clone(), source.service.clone(), source.rotated, source.seen_in_pass);
+        if source.is_settled() {
+            self.table.remove(id);
+        } else {
+            self.announce.push_back(id);
+        }
+        let status = match file.status() {
+            Ok(status) => status,
+            Err(error) => return tracing::warn!("stat {}: {error}", path.display()),
+        };
+        let mut next = Source::new(path, service, file, status, now);
+        next.grown_at = now;
+        next.fresh = false;
+        next.rotated = rotated;
+        next.seen_in_pass = pass;
+        let next = self.table.insert(next);
+        self.announce.push_back(next);
+        self.unsaved = true;
+    }
+
+    /// Declares what an ended incarnation cannot deliver any more. False: it may not be sent now.
+    pub(super) fn declare_gap(&mut self, id: Id) -> bool {
+        let Some(source) = self.table.get_mut(id) else { return true };
+        let Some(end) = source.ended.filter(|end| *end > source.read.position) else { return true };
+        let Some(session) = self.session.as_mut().filter(|_| source.phase == Phase::Open) else { return true };
+        let gap = Gap { source: source.alias, begin: source.read.position, end, reason: GapReason::Truncated as i32 };
+        if !session.send(AgentMessage { message: Some(agent_message::Message::Gap(gap)) }) {
+            return false;
+        }
+        self.metrics.gaps.inc();
+        self.metrics.gap_bytes.inc_by(end - source.read.position);
+        source.read.position = end;
+        source.read.guard = Fingerprint::default();
+        source.in_flight.push_back(source.read);
+        true
+    }
+
+    fn unreadable(&mut self, id: Id, error: &std::io::Error, now: Instant) -> Outcome {
+        self.metrics.open_errors.inc();
+        if let Some(source) = self.table.get(id)
+            && self.refused.insert(source.path.clone())
+        {
+            tracing::warn!("read {}: {error}; trying again", source.path.display());
+        }
+        if let Some(source) = self.table.get_mut(id) {
+            source.queued = false;
+        }
+        self.schedule(id, now + ERROR_DELAY);
+        Outcome::Done
+    }
+}
+
+fn batch(source: &Source, encoded: &Encoded, mark: Mark) -> AgentMessage {
+    let unconfirmed = source.prefix.length < PREFIX_BYTES_MAX as u32 || source.acked.position < PREFIX_BYTES_MAX as u64;
+    let batch = Batch {
+        source: source.alias,
+        begin: source.read.position,
+        end: mark.position,
+        records: encoded.records,
+        columns: encoded.columns.clone(),
+        columns_crc32c: encoded.columns_crc32c,
+        prefix: unconfirmed.then(|| wire(source.prefix)),
+        guard: Some(wire(mark.guard)),
+        closes: false,
+    };
+    AgentMessage { message: Some(agent_message::Message::Batch(batch)) }
+}
+
+/// A fingerprint as the contract has it.
+pub(super) fn wire(fingerprint: Fingerprint) -> clew_proto::v1::Fingerprint {
+    clew_proto::v1::Fingerprint { length: fingerprint.length, hash: fingerprint.hash }
+}
+
+/// Between assembly and the batch: parses records and pushes them.
+struct Stage<'a> {
+    builder: &'a mut Builder,
+    fields: &'a mut Fields,
+    cut: u64,
+    is_text: bool,
+    /// Of the last record that ended.
+    after_text: bool,
+}
+
+impl Sink for Stage<'_> {
+    #[inline]
+    fn begin(&mut self, line: &[u8]) -> bool {
+        self.is_text = parse::parse(line, self.fields) == Shape::Text;
+        self.is_text
+    }
+
+    fn join(&mut self, line: &[u8]) {
+        parse::text::find_ids(line, &mut self.fields.ids);
+    }
+
+    #[inline]
+    fn end(&mut self, length: usize, flags: u8) -> bool {
+        self.after_text = self.is_text;
+        self.cut += u64::from(flags & flag::CUT != 0);
+        self.builder.push(length, flags, self.fields);
+        self.builder.records() < RECORDS_MAX
+    }
+}

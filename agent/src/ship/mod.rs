@@ -1,0 +1,114 @@
+//! The session with the aggregator, kept up for ever: connect, greet, pass messages both ways, begin again.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `session` | one session from its connection to its end |
+//! | `clock` | the aggregator's clock against ours |
+//! | `backoff` | how long to wait before the next try |
+//!
+//! Nothing is kept here: what was in flight when a session ended is read again from the files.
+
+pub mod backoff;
+pub mod clock;
+pub mod session;
+
+use std::time::Duration;
+
+use clew_proto::v1::{AgentMessage, aggregator_message};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use backoff::Backoff;
+use session::{End, Greeting};
+
+/// Of one kind of trouble, a warning this often.
+const WARNING_INTERVAL: Duration = Duration::from_secs(30);
+/// A fenced agent asks this often whether the other one is gone.
+const FENCED_RETRY: Duration = Duration::from_secs(30);
+/// A session that lasted this long was a good one: the next try comes soon.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+
+/// What the pipeline hears.
+#[derive(Debug)]
+pub enum Event {
+    /// A session began. What is sent through `outbox` belongs to it and ends with it.
+    Connected {
+        session: u64,
+        outbox: mpsc::Sender<AgentMessage>,
+        credit_bytes: u64,
+        batch_bytes_max: u32,
+    },
+    Message {
+        session: u64,
+        message: aggregator_message::Message,
+    },
+    Disconnected {
+        session: u64,
+    },
+}
+
+/// Whom to talk to, and as whom.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub aggregator: String,
+    pub agent_id: [u8; 16],
+    pub host: String,
+    pub epoch: u64,
+}
+
+/// Runs until `stop`. `emit` passes an event on; `reconnected` counts sessions that ended or did not come about.
+pub async fn run(peer: Peer, emit: impl Fn(Event), reconnected: impl Fn(), stop: CancellationToken) {
+    let mut backoff = Backoff::default();
+    let mut warning = Warning::default();
+    for session in 1.. {
+        let began = Instant::now();
+        let greeting = Greeting { peer: &peer, session };
+        let end = session::run(&greeting, &emit, &stop).await;
+        emit(Event::Disconnected { session });
+        let wait = match end {
+            End::Stopped => return,
+            End::Fenced { epoch, detail } => {
+                tracing::error!(
+                    "another agent with agent_id {} (epoch {epoch}) has taken over; this one ships nothing while the other lives: {detail}",
+                    uuid::Uuid::from_bytes(peer.agent_id)
+                );
+                FENCED_RETRY
+            }
+            End::Failed(why) => {
+                if began.elapsed() > GOOD_SESSION {
+                    backoff = Backoff::default();
+                }
+                warning.tell(&format!("aggregator {}: {why}; trying again", peer.aggregator));
+                backoff.next()
+            }
+        };
+        reconnected();
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// The first warning at once, then at most one every [`WARNING_INTERVAL`].
+#[derive(Default)]
+struct Warning {
+    told: Option<Instant>,
+    untold: u32,
+}
+
+impl Warning {
+    fn tell(&mut self, text: &str) {
+        if self.told.is_some_and(|told| told.elapsed() < WARNING_INTERVAL) {
+            self.untold += 1;
+            return;
+        }
+        match self.untold {
+            0 => tracing::warn!("{text}"),
+            untold => tracing::warn!("{text} ({untold} more since the last warning)"),
+        }
+        self.told = Some(Instant::now());
+        self.untold = 0;
+    }
+}

@@ -1,0 +1,104 @@
+//! An open log file: regular, never followed through a symbolic link, read by position.
+//!
+//! Invariant: what is open is a regular file, and its key is that of the open file, not of whatever its path names by now.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, Stat};
+
+/// A file on this host, for as long as it exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FileKey {
+    pub device: u64,
+    pub inode: u64,
+}
+
+impl FileKey {
+    /// Of what `stat` tells.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // the types differ between targets
+    pub fn of(stat: &Stat) -> Self {
+        Self { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
+    }
+}
+
+/// What a file is like now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub key: FileKey,
+    pub size: u64,
+    pub modified_ns: i128,
+    /// No directory names it any more.
+    pub unlinked: bool,
+}
+
+impl Status {
+    /// Of what `stat` tells.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_cast)]
+    pub fn of(stat: &Stat) -> Self {
+        Self {
+            key: FileKey::of(stat),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified_ns: i128::from(stat.st_mtime) * 1_000_000_000 + stat.st_mtime_nsec as i128,
+            unlinked: stat.st_nlink == 0,
+        }
+    }
+}
+
+/// Why a file is not tailed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("not a regular file")]
+    NotRegular,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// An open regular file.
+#[derive(Debug)]
+pub struct LogFile {
+    file: OwnedFd,
+    key: FileKey,
+}
+
+impl LogFile {
+    /// Opens `path` without following a symbolic link and without waiting (a FIFO would make it).
+    pub fn open(path: &Path) -> Result<(Self, Status), OpenError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
+            rustix::io::Errno::LOOP => OpenError::NotRegular,
+            error => OpenError::Io(error.into()),
+        })?;
+        let stat = rustix::fs::fstat(&file).map_err(io::Error::from)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(OpenError::NotRegular);
+        }
+        let status = Status::of(&stat);
+        Ok((Self { file, key: status.key }, status))
+    }
+
+    /// Which file it is.
+    pub fn key(&self) -> FileKey {
+        self.key
+    }
+
+    /// What it is like now.
+    pub fn status(&self) -> io::Result<Status> {
+        Ok(Status::of(&rustix::fs::fstat(&self.file)?))
+    }
+
+    /// Fills `buffer` from `position` on. Answers how many bytes there were; fewer only at the file's end.
+    pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut end = 0;
+        while end < buffer.len() {
+            match rustix::io::pread(&self.file, &mut buffer[end..], position + end as u64) {
+                Ok(0) => break,
+                Ok(read) => end += read,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(end)
+    }
+}
