@@ -20,12 +20,12 @@ const COMPLAINTS_MAX: usize = 20;
 /// What was compared.
 #[derive(Default)]
 pub struct Report {
-    pub transactions: usize,
-    pub records: usize,
+    transactions: usize,
+    records: usize,
     /// Lines of stack traces and the like, which carry no ID themselves: those in the files, and those that came back.
-    pub continuations_written: usize,
-    pub continuations_held: usize,
-    pub services: BTreeSet<Name>,
+    continuations_written: usize,
+    continuations_held: usize,
+    services: BTreeSet<Name>,
     complaints: Vec<String>,
 }
 
@@ -80,6 +80,19 @@ impl Files {
 }
 
 impl Report {
+    /// What was compared, in one sentence.
+    pub fn summary(&self) -> String {
+        format!(
+            "checked {} requests: their {} records of {} services came back complete, once, and byte for byte, \
+             with {} of {} lines of stack traces",
+            self.transactions,
+            self.records,
+            self.services.len(),
+            self.continuations_held,
+            self.continuations_written
+        )
+    }
+
     fn compare(&mut self, request: &Finished, answer: &Value, files: &Files) {
         self.transactions += 1;
         if answer["completeness"]["state"] != "settled" {

@@ -1,7 +1,8 @@
 //! A child process that ends with us, and tells why it ended.
 //!
-//! **No orphan outlives the demo**: the kernel signals each child when its parent dies, however that happens. Each is in a
-//! process group of its own, so that Ctrl-C reaches only the orchestrator, which stops them in order.
+//! **No orphan outlives the demo**: the kernel kills each child when its parent dies, however that happens; agent and
+//! aggregator survive that as any other crash. Each is in a process group of its own, so that Ctrl-C reaches only the
+//! orchestrator, which stops them in order.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -24,14 +25,8 @@ pub struct Child {
 }
 
 impl Child {
-    /// `orphaned` is what the kernel sends it when we are gone.
-    pub fn spawn(
-        name: &str,
-        program: &Path,
-        arguments: &[String],
-        stderr: PathBuf,
-        orphaned: Signal,
-    ) -> anyhow::Result<Self> {
+    /// Its standard error goes to the file `stderr`.
+    pub fn spawn(name: &str, program: &Path, arguments: &[String], stderr: PathBuf) -> anyhow::Result<Self> {
         let file = File::create(&stderr).with_context(|| format!("create {}", stderr.display()))?;
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).process_group(0);
@@ -39,7 +34,7 @@ impl Child {
         // SAFETY: between fork and exec only two system calls are made; nothing is allocated or locked.
         unsafe {
             command.pre_exec(move || {
-                set_parent_process_death_signal(Some(orphaned))?;
+                set_parent_process_death_signal(Some(Signal::KILL))?;
                 // The parent may have died before the line above.
                 if getppid() == Some(parent) { Ok(()) } else { Err(std::io::ErrorKind::Interrupted.into()) }
             });
@@ -135,7 +130,7 @@ mod tests {
 
     fn shell(folder: &Path, script: &str) -> Child {
         let arguments = ["-c".to_owned(), script.to_owned()];
-        Child::spawn("sh", Path::new("/bin/sh"), &arguments, folder.join("stderr"), Signal::KILL).expect("it starts")
+        Child::spawn("sh", Path::new("/bin/sh"), &arguments, folder.join("stderr")).expect("it starts")
     }
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use clew_service::shutdown::{self, CancellationToken};
 use clew_service::units::{Size, Span};
-use rustix::process::Signal;
 
 use crate::api::{self, Api};
 use crate::check;
@@ -126,7 +125,7 @@ impl House {
                 arguments.extend(["--peer".to_owned(), format!("{}={address}", peer.as_str())]);
             }
             let stderr = workdir.stderr(name.as_str());
-            let mut child = Child::spawn(name.as_str(), &programs.path("clew-demo"), &arguments, stderr, Signal::KILL)?;
+            let mut child = Child::spawn(name.as_str(), &programs.path("clew-demo"), &arguments, stderr)?;
             peers.push((name, child.announced(|line| address(line, "listening ")).await?));
             services.push(child);
         }
@@ -171,31 +170,19 @@ impl House {
             }
             false => None,
         };
-        self.agent.stop(AGENT_PATIENCE).await?;
-        self.aggregator.stop(AGGREGATOR_PATIENCE).await?;
+        let stopped = async {
+            self.agent.stop(AGENT_PATIENCE).await?;
+            self.aggregator.stop(AGGREGATOR_PATIENCE).await
+        };
+        let stopped = stopped.await;
         let ledger = traffic.ledger.borrow();
-        say!(
-            "stopped after {} requests, of which {} failed; the logs are in {}",
-            ledger.requests,
-            ledger.failures,
-            workdir.logs().display()
-        );
-        match checked {
-            None => Ok(()),
-            Some(Err(error)) => Err(error.context("check")),
-            Some(Ok(report)) => {
-                say!(
-                    "checked {} requests: their {} records of {} services came back complete, once, and byte for byte, \
-                     with {} of {} lines of stack traces",
-                    report.transactions,
-                    report.records,
-                    report.services.len(),
-                    report.continuations_held,
-                    report.continuations_written
-                );
-                Ok(())
-            }
+        let (requests, failed, logs) = (ledger.requests, ledger.failures, workdir.logs());
+        say!("stopped after {requests} requests, of which {failed} failed; the logs are in {}", logs.display());
+        // What the check found is worth knowing even when the stop went wrong.
+        if let Some(checked) = checked {
+            say!("{}", checked.context("check")?.summary());
         }
+        stopped
     }
 }
 
@@ -287,8 +274,7 @@ impl Hints<'_> {
 
 fn program(programs: &Programs, workdir: &Workdir, name: &str, config: &Path) -> anyhow::Result<Child> {
     let arguments = ["run".to_owned(), "--config".to_owned(), config.display().to_string()];
-    // When we are gone they still put in order what they hold.
-    Child::spawn(name, &programs.path(name), &arguments, workdir.stderr(name), Signal::TERM)
+    Child::spawn(name, &programs.path(name), &arguments, workdir.stderr(name))
 }
 
 /// The address after `key` in a line that says what is listened on.
