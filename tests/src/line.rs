@@ -22,7 +22,7 @@ pub fn id(random: &mut Rng) -> String {
 
 /// A line without its line feed, of now. `number` rises within its writer.
 pub fn line(random: &mut Rng, format: Format, id: &str, writer: u32, number: u64) -> Vec<u8> {
-    let id = spelled(random, id);
+    let (hex, id) = (id, spelled(random, id));
     let level = ["DEBUG", "INFO", "WARN", "ERROR"][random.usize(..4)];
     let time = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
     let filler = filler(random);
@@ -38,7 +38,8 @@ pub fn line(random: &mut Rng, format: Format, id: &str, writer: u32, number: u64
             format!(r#"time={time} level={level} writer={writer} number={number} {key}={id} msg="{filler}""#)
         }
         Format::Text => match random.u8(..3) {
-            0 => format!("{time} {level} [shop,{id},00f067aa0ba902b7] writer {writer} number {number} {filler}"),
+            // Spring writes hex digits there, nothing else.
+            0 => format!("{time} {level} [shop,{hex},00f067aa0ba902b7] writer {writer} number {number} {filler}"),
             1 => format!("{time} {level} writer {writer} number {number} trace_id={id} {filler}"),
             // It has no time of its own.
             _ => format!("{level} writer {writer} number {number} {filler} request_id={id}"),

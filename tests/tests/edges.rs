@@ -82,15 +82,19 @@ fn bad_configs_get_one_line_and_78() {
 #[test]
 fn good_configs_pass_check() {
     let stage = Stage::new("check");
-    let aggregator = Aggregator::new(&stage, &[]);
+    let mut aggregator = Aggregator::new(&stage, &[]);
     let path = aggregator.config().to_str().expect("a UTF-8 path");
     let output = run("clew-aggregator", &["check", "--config", path], DEADLINE);
     assert!(output.status.success(), "{output:?}");
+    aggregator.start();
+    let url = aggregator.grpc_url();
     let dir = stage.path().to_str().expect("a UTF-8 path");
     let agent = config(
         &stage,
         "good.toml",
-        &format!("state_dir = \"{dir}/s\"\n[[source]]\nservice = \"{{name}}\"\ninclude = [\"{dir}/{{name}}/*.log\"]\n"),
+        &format!(
+            "aggregator = \"{url}\"\nstate_dir = \"{dir}/s\"\n[[source]]\nservice = \"{{name}}\"\ninclude = [\"{dir}/{{name}}/*.log\"]\n"
+        ),
     );
     let output = run("clew-agent", &["check", "--config", &agent], DEADLINE);
     assert!(output.status.success(), "{output:?}");

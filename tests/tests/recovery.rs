@@ -302,7 +302,8 @@ fn two_agents_have_one_id() {
     twins[1].start();
     wait::until("one of them to be told that it is fenced", Duration::from_secs(20), || {
         let logs: Vec<String> = twins.iter().map(|twin| twin.log().to_lowercase()).collect();
-        wait::check(logs.iter().any(|log| log.contains("fenced")), || logs.join("\n---\n"))
+        let fenced = |log: &String| log.contains("fenced") || log.contains("another agent with agent_id");
+        wait::check(logs.iter().any(fenced), || logs.join("\n---\n"))
     });
     let records = api.records().expect("the aggregator answers");
     wait::until("the other one to go on", Duration::from_secs(20), || {
