@@ -21,15 +21,20 @@ const BARE_LENGTH_MIN: usize = 35;
 /// Reads `line`.
 pub fn parse(line: &[u8], fields: &mut Fields) {
     let mut searched_from = 0;
-    if let Some((time, end)) = leading_time(line) {
+    let mut before_time = 0;
+    if let Some((time, begin, end)) = leading_time(line) {
         fields.time_ns = Some(time);
         searched_from = end;
+        before_time = begin;
     } else if let Some((time, end)) = access_time(line) {
         fields.time_ns = Some(time);
         find_ids(line, &mut fields.ids);
         return access(&line[end..], fields);
     }
     fields.severity = severity_word(line, searched_from);
+    if fields.severity == Severity::Unknown && before_time > 0 {
+        fields.severity = severity_word(&line[..before_time], 0);
+    }
     find_ids(line, &mut fields.ids);
 }
 
@@ -155,7 +160,7 @@ fn bare(text: &[u8], ids: &mut Ids) {
 }
 
 /// The first date and time that begins a word near the start.
-fn leading_time(line: &[u8]) -> Option<(i64, usize)> {
+fn leading_time(line: &[u8]) -> Option<(i64, usize, usize)> {
     let window = &line[..line.len().min(TIME_WITHIN)];
     let mut before = b' ';
     for (at, byte) in window.iter().enumerate() {
@@ -164,7 +169,7 @@ fn leading_time(line: &[u8]) -> Option<(i64, usize)> {
             && line.get(at + 4).is_some_and(|byte| matches!(byte, b'-' | b'/'))
         {
             if let Some((time, length)) = time::date_time(&line[at..]) {
-                return Some((time, at + length));
+                return Some((time, at, at + length));
             }
         }
         before = *byte;
@@ -212,7 +217,7 @@ fn severity_word(line: &[u8], from: usize) -> Severity {
         let before = if at == 0 { b' ' } else { window[at - 1] };
         let after = window.get(at + length).copied().unwrap_or(b' ');
         let alone = !before.is_ascii_digit()
-            && !matches!(before, b'_' | b'.' | b'-')
+            && (!matches!(before, b'_' | b'.' | b'-') || after == b':')
             && !after.is_ascii_digit()
             && !matches!(after, b'_' | b'.' | b'-' | b'/');
         let loud = word.len() >= 3 && word.iter().all(u8::is_ascii_uppercase);
@@ -288,7 +293,7 @@ mod tests {
             (
                 "DEBUG 2026-11-23 12:00:00,000 traceId: 4bf92f3577b34da6a3ce929d0e0e4736.",
                 NOON,
-                Severity::Unknown,
+                Severity::Debug,
                 trace(),
             ),
             ("ERROR:root:trace_id='4bf92f3577b34da6a3ce929d0e0e4736' gone", None, Severity::Error, trace()),

@@ -1,0 +1,453 @@
+//! The real program against an aggregator in memory: rotation, truncation, restarts, lost state, lost sessions, credits.
+
+mod fake;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clew_agent::record::flag;
+use fake::Fake;
+
+/// A folder with logs, a state folder, an aggregator, and the program.
+struct House {
+    folder: tempfile::TempDir,
+    fake: Fake,
+    extra: String,
+    limits: String,
+    agent: Option<Child>,
+}
+
+impl House {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("logs")).unwrap();
+        Self { folder, fake: Fake::start(), extra: String::new(), limits: String::new(), agent: None }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("logs").join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        let root = self.folder.path().display();
+        let text = format!(
+            "aggregator = \"http://{}\"\nstate_dir = \"{root}/state\"\nhost = \"test\"\n{}\n[limits]\nreconcile_interval = \"300ms\"\nidle_flush = \"400ms\"\n{}\n[[source]]\nservice = \"app\"\ninclude = [\"{root}/logs/*.log\"]\n",
+            self.fake.address, self.extra, self.limits
+        );
+        let path = self.folder.path().join("agent.toml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn start(&mut self) {
+        let child = Command::new(env!("CARGO_BIN_EXE_clew-agent"))
+            .args(["run", "--config"])
+            .arg(self.config())
+            .stderr(if std::env::var_os("CLEW_LOG").is_some() { Stdio::inherit() } else { Stdio::null() })
+            .spawn()
+            .unwrap();
+        self.agent = Some(child);
+    }
+
+    fn kill(&mut self) {
+        let mut child = self.agent.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM; answers the exit code.
+    fn stop(&mut self) -> Option<i32> {
+        let mut child = self.agent.take().unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
+        child.wait().unwrap().code()
+    }
+
+    #[track_caller]
+    fn wait_lines(&self, count: usize) {
+        self.fake.wait_for(&format!("{count} lines"), |state| state.count("app") >= count);
+    }
+
+    #[track_caller]
+    fn assert_lines(&self, mut expected: Vec<String>) {
+        expected.sort();
+        let found = self.fake.state().lines("app");
+        assert_eq!(found.len(), expected.len());
+        assert!(found == expected);
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.agent.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn line(number: usize) -> String {
+    format!(
+        "{{\"ts\":\"2026-11-23T12:00:00.{:06}Z\",\"level\":\"info\",\"number\":{number},\"trace_id\":\"{:032x}\",\"msg\":\"something happened\"}}",
+        number % 1_000_000,
+        number + 1
+    )
+}
+
+fn lines(numbers: std::ops::Range<usize>) -> Vec<String> {
+    numbers.map(line).collect()
+}
+
+fn append(path: &Path, numbers: std::ops::Range<usize>) {
+    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+    let mut text = lines(numbers).join("\n");
+    text.push('\n');
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+fn append_text(path: &Path, text: &str) {
+    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+#[test]
+fn lines_arrive_with_time_severity_and_ids() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..1000);
+    append_text(
+        &house.path("b.log"),
+        "2026-11-23 12:00:00,000 ERROR failed request_id=req-1\nTraceback (most recent call last):\n  File \"x\"\nValueError: bad\n\r\n",
+    );
+    house.start();
+    house.wait_lines(1005);
+    let records = house.fake.state().records("app");
+    let json = records.iter().find(|record| record.ids == [format!("{:032x}", 8)]).unwrap();
+    assert_eq!((json.time_ns, json.severity, json.flags), (1_795_435_200_000_007_000, 3, 0));
+    let text = records.iter().find(|record| record.ids == ["req-1"]).unwrap();
+    assert_eq!((text.severity, text.flags), (6, flag::JOINED));
+    assert!(text.line.ends_with(b"ValueError: bad\n"));
+    assert!(records.iter().any(|record| record.line == b"\r\n" && record.flags == flag::TIME_INHERITED));
+    // New files and new lines, soon after they are written.
+    let began = Instant::now();
+    append(&house.path("c.log"), 0..1);
+    house.wait_lines(1006);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    house.fake.wait_for("a watermark", |state| state.watermark_ns > 0);
+    assert_eq!(house.stop(), Some(0));
+}
+
+#[test]
+fn a_renamed_file_is_read_to_its_end() {
+    let mut house = House::new();
+    let mut number = 0;
+    house.start();
+    for round in 0..20 {
+        append(&house.path("a.log"), number..number + 500);
+        number += 500;
+        // The writer still holds the renamed file and goes on for a while.
+        let mut held = OpenOptions::new().append(true).open(house.path("a.log")).unwrap();
+        for rotation in (1..8).rev() {
+            let _ =
+                fs::rename(house.path(&format!("a.log.{rotation}")), house.path(&format!("a.log.{}", rotation + 1)));
+        }
+        fs::rename(house.path("a.log"), house.path("a.log.1")).unwrap();
+        writeln!(held, "{}", line(number)).unwrap();
+        number += 1;
+        if round % 5 == 4 {
+            house.wait_lines(number);
+        }
+    }
+    house.wait_lines(number);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..number));
+    assert_eq!(house.fake.state().bytes_again, 0);
+}
+
+#[test]
+fn rotated_several_times_while_down() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..100);
+    house.start();
+    house.wait_lines(100);
+    house.fake.state().hold_acks = true;
+    append(&house.path("a.log"), 100..150);
+    house.wait_lines(150);
+    house.kill();
+    house.fake.state().hold_acks = false;
+    append(&house.path("a.log"), 150..200);
+    fs::rename(house.path("a.log"), house.path("a.log.1")).unwrap();
+    append(&house.path("a.log"), 200..300);
+    fs::rename(house.path("a.log.1"), house.path("a.log.2")).unwrap();
+    fs::rename(house.path("a.log"), house.path("a.log.1")).unwrap();
+    append(&house.path("a.log"), 300..400);
+    house.start();
+    house.wait_lines(400);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..400));
+    assert_eq!(house.fake.state().sources.len(), 3);
+}
+
+#[test]
+fn a_lost_or_corrupt_state_folder_costs_nothing() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..100);
+    append(&house.path("b.log"), 1000..1001);
+    house.start();
+    house.wait_lines(101);
+    assert_eq!(house.stop(), Some(0));
+    fs::remove_dir_all(house.folder.path().join("state")).unwrap();
+    append(&house.path("a.log"), 100..200);
+    house.start();
+    house.wait_lines(201);
+    house.kill();
+    for name in ["checkpoint", "checkpoint.prev"] {
+        let path = house.folder.path().join("state").join(name);
+        if path.exists() {
+            fs::write(path, b"rubbish").unwrap();
+        }
+    }
+    append(&house.path("a.log"), 200..300);
+    house.start();
+    house.wait_lines(301);
+    assert_eq!(house.stop(), Some(0));
+    let mut expected = lines(0..300);
+    expected.push(line(1000));
+    house.assert_lines(expected);
+    assert_eq!(house.fake.state().sources.len(), 2);
+    assert_eq!(house.fake.state().bytes_again, 0);
+}
+
+#[test]
+fn an_aggregator_that_lost_everything_goes_on_where_the_agent_says() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..100);
+    house.start();
+    house.wait_lines(100);
+    assert_eq!(house.stop(), Some(0));
+    house.fake.state().sources.clear();
+    append(&house.path("a.log"), 100..150);
+    house.start();
+    house.wait_lines(50);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(100..150));
+}
+
+#[test]
+fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
+    let mut house = House::new();
+    let path = house.path("a.log");
+    append(&path, 0..100);
+    house.start();
+    house.wait_lines(100);
+    // Everything was read: no gap.
+    File::create(&path).unwrap();
+    append(&path, 100..110);
+    house.wait_lines(110);
+    // Overwritten up to beyond the position: only the guard tells.
+    append(&path, 110..120);
+    house.wait_lines(120);
+    fs::write(&path, "").unwrap();
+    append(&path, 120..220);
+    house.wait_lines(220);
+    assert!(house.fake.state().sources.values().all(|source| source.gaps.is_empty()));
+    house.assert_lines(lines(0..220));
+    // Nothing can be shipped while it grows and is cut off: a gap.
+    house.fake.pause();
+    append(&path, 220..5220);
+    // The agent looks at its files every second; it has seen the growth when it had time for two looks.
+    std::thread::sleep(Duration::from_millis(2500));
+    File::create(&path).unwrap();
+    append(&path, 6000..6010);
+    std::thread::sleep(Duration::from_millis(1500));
+    house.fake.resume();
+    house.fake.wait_for("the gap", |state| state.sources.values().any(|source| !source.gaps.is_empty()));
+    house.wait_lines(230);
+    assert_eq!(house.stop(), Some(0));
+    let mut expected = lines(0..220);
+    expected.extend(lines(6000..6010));
+    house.assert_lines(expected);
+    let gap: u64 =
+        house.fake.state().sources.values().flat_map(|source| &source.gaps).map(|(begin, end)| end - begin).sum();
+    assert_eq!(gap as usize, lines(220..5220).iter().map(|line| line.len() + 1).sum::<usize>());
+}
+
+#[test]
+fn an_unterminated_line_is_shipped_when_idle_and_continued() {
+    let mut house = House::new();
+    let path = house.path("a.log");
+    house.start();
+    append_text(&path, "2026-11-23T12:00:00Z INFO first half");
+    house.fake.wait_for("the first half", |state| !state.records("app").is_empty());
+    append_text(&path, ", second half\nnext line\n");
+    house.wait_lines(2);
+    assert_eq!(house.stop(), Some(0));
+    let records = house.fake.state().records("app");
+    let seen: Vec<_> =
+        records.iter().map(|record| (String::from_utf8_lossy(&record.line).into_owned(), record.flags)).collect();
+    assert_eq!(
+        seen,
+        [
+            ("2026-11-23T12:00:00Z INFO first half".to_owned(), flag::UNTERMINATED),
+            (", second half\n".to_owned(), flag::CONTINUES | flag::TIME_INHERITED),
+            ("next line\n".to_owned(), flag::TIME_INHERITED),
+        ]
+    );
+}
+
+#[test]
+fn long_lines_are_cut_and_marked() {
+    let mut house = House::new();
+    house.limits = "record_bytes_max = \"1KiB\"\nbatch_bytes_max = \"4KiB\"".into();
+    let long = "x".repeat(10_000);
+    append_text(&house.path("a.log"), &format!("{long}\nshort\n"));
+    house.start();
+    house.wait_lines(2);
+    assert_eq!(house.stop(), Some(0));
+    let records = house.fake.state().records("app");
+    assert_eq!(records.len(), 11);
+    assert!(records[0].flags & flag::CUT != 0 && records[0].flags & flag::CONTINUES == 0);
+    assert!(records[1..9].iter().all(|record| record.flags & flag::CUT != 0 && record.flags & flag::CONTINUES != 0));
+    assert!(records[9].flags & (flag::CUT | flag::CONTINUES) == flag::CONTINUES);
+    house.assert_lines(vec![long, "short".into()]);
+}
+
+#[test]
+fn lost_sessions_lose_and_double_nothing() {
+    let mut house = House::new();
+    house.limits = "batch_bytes_max = \"4KiB\"".into();
+    house.fake.state().batches_per_session = Some(7);
+    for file in 0..4 {
+        append(&house.path(&format!("{file}.log")), file * 1000..file * 1000 + 300);
+    }
+    house.start();
+    house.fake.wait_while("all lines", Duration::from_secs(60), |state| state.count("app") >= 1200);
+    house.fake.state().batches_per_session = None;
+    house.fake.pause();
+    append(&house.path("0.log"), 5000..5100);
+    house.fake.resume();
+    house.wait_lines(1300);
+    assert_eq!(house.stop(), Some(0));
+    let mut expected: Vec<String> = (0..4).flat_map(|file| lines(file * 1000..file * 1000 + 300)).collect();
+    expected.extend(lines(5000..5100));
+    house.assert_lines(expected);
+    // The aggregator had everything that it had taken; none of it came again.
+    assert_eq!(house.fake.state().bytes_again, 0);
+}
+
+#[test]
+fn refused_batches_are_sent_again_from_the_frontier() {
+    let mut house = House::new();
+    house.limits = "batch_bytes_max = \"4KiB\"".into();
+    append(&house.path("a.log"), 0..300);
+    house.fake.state().lose_batches = 2;
+    house.start();
+    house.wait_lines(300);
+    house.fake.state().lose_batches = 1;
+    append(&house.path("a.log"), 300..600);
+    house.wait_lines(600);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..600));
+}
+
+#[test]
+fn credit_is_never_exceeded_and_always_comes_back() {
+    let mut house = House::new();
+    house.fake.state().credit_bytes = 10_000;
+    for file in 0..3 {
+        append(&house.path(&format!("{file}.log")), file * 1000..file * 1000 + 400);
+    }
+    house.fake.state().hold_acks = true;
+    house.start();
+    house.fake.wait_for("credit used up", |state| state.count("app") > 0 && state.in_flight_max > 5_000);
+    house.fake.state().hold_acks = false;
+    house.wait_lines(1200);
+    assert_eq!(house.stop(), Some(0));
+    assert!(house.fake.state().in_flight_max <= 10_000);
+}
+
+#[test]
+fn killed_again_and_again_while_files_rotate() {
+    let mut house = House::new();
+    house.limits = "batch_bytes_max = \"8KiB\"".into();
+    let mut number = 0;
+    for round in 0..12 {
+        house.start();
+        append(&house.path("a.log"), number..number + 400);
+        number += 400;
+        if round % 2 == 0 {
+            house.fake.wait_for("some of it", |state| state.count("app") + 300 > number);
+        }
+        for rotation in (1..20).rev() {
+            let _ =
+                fs::rename(house.path(&format!("a.log.{rotation}")), house.path(&format!("a.log.{}", rotation + 1)));
+        }
+        fs::rename(house.path("a.log"), house.path("a.log.1")).unwrap();
+        house.kill();
+        if round % 3 == 2 {
+            fs::remove_dir_all(house.folder.path().join("state")).unwrap();
+        }
+    }
+    house.start();
+    house.wait_lines(number);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..number));
+}
+
+#[test]
+fn the_end_ships_what_is_there() {
+    let mut house = House::new();
+    house.limits = "linger = \"10s\"".into();
+    house.start();
+    append(&house.path("a.log"), 0..1);
+    house.fake.wait_for("a session", |state| state.sessions > 0);
+    append_text(&house.path("b.log"), "text\n trace\nno end");
+    append(&house.path("a.log"), 1..2000);
+    assert_eq!(house.stop(), Some(0));
+    assert_eq!(house.fake.state().lines("app").len(), 2000 + 3);
+}
+
+#[test]
+fn a_fenced_agent_stays_alive_and_ships_nothing() {
+    let mut house = House::new();
+    house.fake.state().fence = true;
+    house.limits = "drain_timeout = \"200ms\"".into();
+    append(&house.path("a.log"), 0..10);
+    house.start();
+    house.fake.wait_for("a session", |state| state.sessions > 0);
+    assert_eq!(house.stop(), Some(0));
+    assert_eq!(house.fake.state().batches, 0);
+}
+
+#[test]
+fn bad_configs_and_folders_have_their_exit_codes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.toml");
+    let run = |arguments: &[&str], config: &str| {
+        fs::write(&path, config).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_clew-agent")).args(arguments).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let config = path.to_str().unwrap().to_owned();
+    let source = "[[source]]\nservice='a'\ninclude=['/nowhere/*.log']\n";
+    let (code, told) = run(&["run", "--config", &config], "agregator='x'");
+    assert_eq!((code, told.lines().count()), (78, 1));
+    assert!(told.contains("did you mean `aggregator`?"), "{told}");
+    assert_eq!(run(&["run", "--config", &config], &format!("state_dir='/dev/null/x'\n{source}")).0, 78);
+    assert_eq!(run(&["run"], "").0, 64);
+    assert_eq!(run(&["--help"], "").0, 0);
+    assert_eq!(run(&["--version"], "").0, 0);
+    let state = folder.path().join("state");
+    let (code, told) = run(
+        &["check", "--config", &config],
+        &format!("aggregator='http://127.0.0.1:1'\nstate_dir='{}'\n{source}", state.display()),
+    );
+    assert_eq!(code, 78);
+    assert!(told.contains("does not answer"), "{told}");
+    // Two agents, one state folder.
+    let held = clew_agent::checkpoint::StateDir::open(&state).unwrap();
+    let (code, told) = run(&["run", "--config", &config], &format!("state_dir='{}'\n{source}", state.display()));
+    assert_eq!(code, 1);
+    assert!(told.contains("in use by another clew-agent"), "{told}");
+    drop(held);
+}
