@@ -1,7 +1,35 @@
 //! The aggregator: takes batches, makes them durable, indexes them, answers.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `receive` | sessions with agents; dedupes, logs, acknowledges |
+//! | `wal` | the write-ahead log |
+//! | `catalog` | agents, sources, frontiers |
+//! | `head` | what is durable and not yet committed |
+//! | `block` | records as columns, and their encoding |
+//! | `index` | blocks and transactions in Tantivy |
+//! | `store` | what may be asked of all that |
+//! | `trace` | one transaction from its records |
+//! | `http` | the API |
+//! | `app` | wires the parts, alone |
 
+pub mod app;
 pub mod batch;
 pub mod block;
+pub mod catalog;
+pub mod clock;
+pub mod config;
+pub mod head;
+pub mod health;
+pub mod http;
 pub mod id;
+pub mod index;
+pub mod metrics;
+pub mod receive;
 pub mod record;
+pub mod retention;
 pub mod source;
+pub mod space;
+pub mod store;
+pub mod trace;
+pub mod wal;

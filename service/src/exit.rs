@@ -16,6 +16,15 @@ pub fn fail(program: &str, code: u8, why: impl Display) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// A panic in any thread ends the process: nothing goes on without one of its parts. Release builds do so by themselves.
+pub fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
+
 /// A configuration that cannot be used: what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

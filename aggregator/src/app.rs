@@ -1,0 +1,348 @@
+//! Wires the parts, alone: opens what is on disk, replays the WAL, starts threads and servers, and ends them in reverse.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use clew_proto::v1::ingest_server::IngestServer;
+use clew_service::exit::ConfigError;
+use clew_service::shutdown::CancellationToken;
+use prost::Message;
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+
+use crate::batch::Batch;
+use crate::catalog::registry::Registry;
+use crate::catalog::store::Store as CatalogStore;
+use crate::config::Config;
+use crate::head::appender::Appender;
+use crate::head::view::{Committed, Head};
+use crate::health::Health;
+use crate::http::router::{self, Api};
+use crate::index::indexer::Indexer;
+use crate::index::partition::Partition;
+use crate::metrics::Metrics;
+use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
+use crate::receive::journal::{Durable, Journal};
+use crate::retention;
+use crate::store::Store;
+use crate::wal::entry::{Entry, Event, uuid};
+use crate::wal::recovery;
+use crate::wal::writer::Writer;
+
+/// Requests that wait for the journal; credit bounds their bytes.
+const JOURNAL_QUEUE: usize = 1024;
+/// Durable batches that wait for the head.
+const HEAD_QUEUE: usize = 64;
+/// Retention is looked at this often.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+/// HTTP/2 windows: a few batches, compressed.
+const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// Answers that are being written when the program is told to stop get so long.
+const HTTP_GRACE: Duration = Duration::from_secs(5);
+/// The last commit gets so long; less than the 90 s after which systemd kills.
+const STOP_GRACE: Duration = Duration::from_secs(60);
+
+/// Sockets that are bound, a folder that is ours.
+pub struct Ready {
+    config: Config,
+    grpc: TcpListener,
+    http: TcpListener,
+    _lock: File,
+}
+
+impl Ready {
+    /// Where gRPC and HTTP listen.
+    pub fn addresses(&self) -> std::io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.grpc.local_addr()?, self.http.local_addr()?))
+    }
+}
+
+/// Binds and locks, before any work is done.
+pub async fn prepare(config: Config) -> Result<Ready, ConfigError> {
+    let lock = lock(&config.data_dir)?;
+    Ok(Ready {
+        grpc: bind("grpc_listen", config.grpc_listen).await?,
+        http: bind("http_listen", config.http_listen).await?,
+        config,
+        _lock: lock,
+    })
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, ConfigError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| ConfigError::new(format!("{key}: listen on {address}: {error}")))
+}
+
+/// Makes the folder and takes its lock.
+pub fn lock(data_dir: &Path) -> Result<File, ConfigError> {
+    let io = |what: &str, path: &Path, error: std::io::Error| {
+        ConfigError::new(format!("data_dir: {what} {}: {error}", path.display()))
+    };
+    for dir in [data_dir.to_path_buf(), wal_dir(data_dir), partitions_dir(data_dir)] {
+        std::fs::create_dir_all(&dir).map_err(|error| io("make folder", &dir, error))?;
+    }
+    let path = data_dir.join("lock");
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(|error| io("open", &path, error))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| ConfigError::new(format!("data_dir: {} is held by another process", path.display())))?;
+    Ok(file)
+}
+
+fn wal_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("wal")
+}
+
+fn partitions_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("partitions")
+}
+
+/// Runs until `shutdown` is cancelled, then drains.
+pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let (grpc_address, http_address) = ready.addresses()?;
+    let Ready { config, grpc, http, _lock } = ready;
+    let mut metrics_registry = clew_service::metrics::Registry::default();
+    let metrics = Arc::new(Metrics::register(&mut metrics_registry));
+    let health = Arc::new(Health::default());
+    let limits = retention::Limits { age: config.retention_age, bytes: config.retention_bytes };
+    let (config, engine) = {
+        let (metrics, health) = (Arc::clone(&metrics), Arc::clone(&health));
+        let start = move || Engine::start(&config, &metrics, &health).map(|engine| (config, engine));
+        tokio::task::spawn_blocking(start).await??
+    };
+    tokio::spawn(keep_retention(engine.store.clone(), limits, Arc::clone(&metrics), shutdown.clone()));
+    let sessions = Sessions {
+        journal: engine.journal.clone(),
+        registry: Arc::clone(&engine.store.registry),
+        health: Arc::clone(&health),
+        metrics: Arc::clone(&metrics),
+        credit_bytes: config.credit_bytes,
+        shutdown: shutdown.clone(),
+    };
+    let api = Api {
+        store: engine.store.clone(),
+        health,
+        metrics,
+        registry: Arc::new(metrics_registry),
+        wal_dir: wal_dir(&config.data_dir),
+        data_dir: config.data_dir,
+    };
+    tracing::info!("listening grpc={grpc_address} http={http_address}");
+    let grpc = tokio::spawn(serve_grpc(grpc, sessions, shutdown.clone()));
+    let http = tokio::spawn(serve_http(http, api, shutdown.clone()));
+    // A server that ends by itself ends the program.
+    let outcome = tokio::select! {
+        ended = grpc => ended?,
+        ended = http => ended?,
+        () = shutdown.cancelled() => Ok(()),
+    };
+    shutdown.cancel();
+    let stop = tokio::task::spawn_blocking(move || engine.stop());
+    match tokio::time::timeout(STOP_GRACE, stop).await {
+        Ok(stopped) => stopped?,
+        Err(_) => {
+            anyhow::bail!("stopped without a last commit, it did not succeed in time; the wal holds what is missing")
+        }
+    }
+    tracing::info!("stopped: everything is committed");
+    outcome
+}
+
+async fn serve_grpc(listener: TcpListener, sessions: Sessions, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let ingest = IngestServer::new(sessions)
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX);
+    tonic::transport::Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .add_service(ingest)
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown.cancelled())
+        .await?;
+    Ok(())
+}
+
+async fn serve_http(listener: TcpListener, api: Api, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let stopping = shutdown.clone();
+    let serve =
+        axum::serve(listener, router::build(api)).with_graceful_shutdown(async move { stopping.cancelled().await });
+    tokio::select! {
+        served = async { serve.await } => served?,
+        () = async { shutdown.cancelled().await; tokio::time::sleep(HTTP_GRACE).await } => {}
+    }
+    Ok(())
+}
+
+async fn keep_retention(store: Store, limits: retention::Limits, metrics: Arc<Metrics>, shutdown: CancellationToken) {
+    loop {
+        let (store, metrics) = (store.clone(), Arc::clone(&metrics));
+        let _ = tokio::task::spawn_blocking(move || retention::apply(&store, limits, &metrics)).await;
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(RETENTION_INTERVAL) => {}
+        }
+    }
+}
+
+/// The threads behind the servers.
+struct Engine {
+    store: Store,
+    journal: mpsc::SyncSender<crate::receive::journal::Request>,
+    stopping: CancellationToken,
+    journal_thread: JoinHandle<()>,
+    head_thread: JoinHandle<()>,
+    indexer_thread: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Opens what is on disk, replays the WAL, and starts the threads.
+    fn start(config: &Config, metrics: &Arc<Metrics>, health: &Arc<Health>) -> anyhow::Result<Self> {
+        let registry = Arc::new(Registry::default());
+        let catalog = CatalogStore::open(&config.data_dir)?;
+        let cataloged = catalog.load(&registry)?;
+        let (head, committed) = open_partitions(&partitions_dir(&config.data_dir))?;
+        let wal_dir = wal_dir(&config.data_dir);
+        let (work, work_receiver) = mpsc::channel();
+        let indexer = Indexer {
+            root: partitions_dir(&config.data_dir),
+            wal: wal_dir.clone(),
+            head: Arc::clone(&head),
+            registry: Arc::clone(&registry),
+            store: catalog,
+            health: Arc::clone(health),
+            metrics: Arc::clone(metrics),
+        };
+        let indexer_thread = thread("indexer", move || indexer.run(&work_receiver))?;
+        let mut appender = Appender::new(Arc::clone(&head), config.head, work);
+        let recovered = replay(&wal_dir, cataloged, committed, &registry, &mut appender)?;
+        let (durable, durable_receiver) = mpsc::sync_channel(HEAD_QUEUE);
+        let (journal, requests) = mpsc::sync_channel(JOURNAL_QUEUE);
+        let stopping = CancellationToken::new();
+        let journal_loop = Journal {
+            wal: Writer::open(&wal_dir, &recovered, config.wal_segment_bytes)?,
+            registry: Arc::clone(&registry),
+            head: durable,
+            health: Arc::clone(health),
+            metrics: Arc::clone(metrics),
+            data_dir: config.data_dir.clone(),
+            disk_free_min: config.disk_free_min,
+            space_checked: None,
+            last_ns: 0,
+            stopping: stopping.clone(),
+        };
+        Ok(Self {
+            store: Store { head, registry },
+            journal,
+            stopping,
+            head_thread: thread("head", move || fill_head(appender, &durable_receiver))?,
+            journal_thread: thread("journal", move || journal_loop.run(&requests))?,
+            indexer_thread,
+        })
+    }
+
+    /// Ends the threads in the order in which data flows: each one empties its queue first.
+    fn stop(self) {
+        self.stopping.cancel();
+        for thread in [self.journal_thread, self.head_thread, self.indexer_thread] {
+            if thread.join().is_err() {
+                tracing::error!("a thread panicked");
+            }
+        }
+    }
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(body)
+}
+
+/// Opens every partition. Returns the head over them, and the WAL position up to which they hold everything.
+fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
+    let mut committed = Vec::new();
+    let mut position = 0;
+    for day in Partition::days(root)? {
+        let partition = Partition::open(root, day)?;
+        position = position.max(partition.wal_position()?);
+        committed.push(Committed { searcher: partition.searcher()?, partition: Arc::new(partition) });
+    }
+    Ok((Arc::new(Head::new(committed)), position))
+}
+
+/// Brings registry and head to where the WAL ends.
+fn replay(
+    dir: &Path,
+    cataloged: u64,
+    committed: u64,
+    registry: &Registry,
+    appender: &mut Appender,
+) -> anyhow::Result<recovery::Recovered> {
+    let started = Instant::now();
+    let mut unzstd = zstd::bulk::Decompressor::new()?;
+    let mut records = 0;
+    let mut failure = None;
+    let recovered = recovery::recover(dir, cataloged.min(committed), |end, payload| {
+        let replayed = replay_entry(end, payload, committed, registry, appender, &mut unzstd);
+        match replayed {
+            Ok(count) => records += count,
+            Err(error) => failure = failure.take().or(Some(error)),
+        }
+    })?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if recovered.torn_bytes > 0 {
+        tracing::warn!(
+            "wal: {} bytes of a torn tail were cut off; they had not been acknowledged",
+            recovered.torn_bytes
+        );
+    }
+    tracing::info!("wal replayed: {records} records in {:.1} s", started.elapsed().as_secs_f64());
+    Ok(recovered)
+}
+
+fn replay_entry(
+    end: u64,
+    payload: Vec<u8>,
+    committed: u64,
+    registry: &Registry,
+    appender: &mut Appender,
+    unzstd: &mut zstd::bulk::Decompressor<'_>,
+) -> anyhow::Result<usize> {
+    let entry = Entry::decode(bytes::Bytes::from(payload))?;
+    let Some(event) = entry.event else { return Ok(0) };
+    registry.write().apply(&event, entry.received_ns);
+    let Event::Batch(record) = event else { return Ok(0) };
+    if end <= committed {
+        return Ok(0);
+    }
+    let source = uuid(&record.source).and_then(|id| Some(Arc::clone(&registry.read().sources.get(&id)?.source)));
+    let source = source.ok_or_else(|| anyhow::anyhow!("wal: batch of an unknown source at position {end}"))?;
+    let mut batch = Batch::decode(record.begin, record.end, record.records, &record.columns, unzstd)?;
+    batch.trim(record.taken_from);
+    appender.append(&source, &batch, entry.received_ns, end);
+    Ok(batch.records())
+}
+
+/// The head's thread: appends, gives credit back, commits for age.
+fn fill_head(mut appender: Appender, batches: &Receiver<Durable>) {
+    const IDLE: Duration = Duration::from_secs(3600);
+    loop {
+        let wait = appender.due().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+        match batches.recv_timeout(wait) {
+            Ok(Durable { source, batch, received_ns, wal_end, peer, credit }) => {
+                appender.append(&source, &batch, received_ns, wal_end);
+                peer.credit(credit);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return appender.finish(),
+        }
+        if appender.due().is_some_and(|due| due <= Instant::now()) {
+            appender.commit();
+        }
+    }
+}

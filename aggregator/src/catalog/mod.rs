@@ -1,0 +1,12 @@
+//! Who ships what, and how far: agents, sources, frontiers, gaps, clocks.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `registry` | all of it in memory, shared; the journal alone moves frontiers |
+//! | `store` | its snapshot in redb, taken at each commit |
+//!
+//! The truth is the last snapshot plus the WAL behind it. Applying a WAL entry twice changes nothing, so that a snapshot
+//! may be newer than the position that it is filed under.
+
+pub mod registry;
+pub mod store;

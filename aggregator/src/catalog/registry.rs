@@ -1,0 +1,356 @@
+//! Agents and sources in memory.
+//!
+//! Invariant: a source's frontier is moved only by what is durable in the WAL, and never back.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use clew_proto::v1;
+use uuid::Uuid;
+
+use crate::source::Source;
+use crate::wal::entry::{BatchRecord, Event, GapRecord, SourceRecord, uuid};
+
+/// Shared by sessions, journal and status pages.
+#[derive(Default)]
+pub struct Registry {
+    state: RwLock<State>,
+}
+
+/// What the registry holds.
+#[derive(Default)]
+pub struct State {
+    /// Every agent that ever said hello.
+    pub agents: HashMap<Uuid, Agent>,
+    /// Every source.
+    pub sources: HashMap<Uuid, SourceEntry>,
+    by_file: HashMap<FileKey, Vec<Uuid>>,
+}
+
+type FileKey = (Uuid, u64, u64);
+
+/// An agent, as it was last heard.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Agent {
+    /// Its host name.
+    pub host: String,
+    /// Its version.
+    pub version: String,
+    /// The highest epoch that said hello.
+    pub epoch: u64,
+    /// Open sessions; not kept.
+    pub sessions: u32,
+    /// When it was last heard, nanoseconds since the epoch.
+    pub last_seen_ns: i64,
+    /// Everything that its files held at this time is held here; zero: never said.
+    pub watermark_ns: i64,
+    /// Bytes in its files that are not acknowledged.
+    pub unread_bytes: u64,
+    /// Our clock minus its clock.
+    pub clock_offset_ns: i64,
+    /// Half the round trip of that measurement; zero: not measured.
+    pub clock_uncertainty_ns: u64,
+    /// Not in the snapshot yet.
+    pub dirty: bool,
+}
+
+/// A source and how far it is held.
+#[derive(Clone, Debug)]
+pub struct SourceEntry {
+    /// What never changes.
+    pub source: Arc<Source>,
+    /// Device of its file.
+    pub device: u64,
+    /// Inode of its file.
+    pub inode: u64,
+    /// Of the file's first bytes, the longest that was sent.
+    pub prefix: Option<v1::Fingerprint>,
+    /// Of the bytes before the frontier.
+    pub guard: Option<v1::Fingerprint>,
+    /// Everything before it is durable.
+    pub frontier: u64,
+    /// Ranges that were given up.
+    pub gaps: Vec<GapRecord>,
+    /// When something last arrived.
+    pub last_ns: i64,
+    /// Some session follows it; not kept.
+    pub open: bool,
+    /// Not in the snapshot yet.
+    pub dirty: bool,
+}
+
+/// What opening a source came to.
+pub struct Opened {
+    /// What the agent is told.
+    pub state: v1::SourceState,
+    /// The source, unless there are candidates to compare first.
+    pub source: Option<Arc<Source>>,
+    /// To be logged: the source is new.
+    pub created: Option<SourceRecord>,
+}
+
+/// No more candidates are offered for one file.
+const CANDIDATES_MAX: usize = 16;
+
+impl Registry {
+    /// For reading; hold it briefly.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().expect("no thread panics with the registry in hand")
+    }
+
+    /// For changing; hold it briefly.
+    pub fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().expect("no thread panics with the registry in hand")
+    }
+}
+
+impl State {
+    /// An agent says hello. The error is the epoch that holds its name.
+    pub fn hello(&mut self, id: Uuid, hello: &v1::Hello, now_ns: i64) -> Result<(), u64> {
+        let agent = self.agents.entry(id).or_default();
+        if hello.epoch < agent.epoch {
+            return Err(agent.epoch);
+        }
+        agent.epoch = hello.epoch;
+        agent.host.clone_from(&hello.host);
+        agent.version.clone_from(&hello.version);
+        agent.sessions += 1;
+        agent.last_seen_ns = now_ns;
+        agent.dirty = true;
+        Ok(())
+    }
+
+    /// A session of the agent ended; `sources` are those that it had open.
+    pub fn goodbye<'a>(&mut self, id: Uuid, sources: impl Iterator<Item = &'a Uuid>) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            agent.sessions = agent.sessions.saturating_sub(1);
+        }
+        for source in sources {
+            if let Some(entry) = self.sources.get_mut(source) {
+                entry.open = false;
+            }
+        }
+    }
+
+    /// Opens a source for `agent`.
+    pub fn open(&mut self, agent: Uuid, request: &v1::OpenSource, now_ns: i64) -> Option<Opened> {
+        let id = uuid(&request.source_id)?;
+        let mut state = v1::SourceState { source: request.source, ..Default::default() };
+        if let Some(entry) = self.sources.get_mut(&id) {
+            entry.open = true;
+            state.known = true;
+            state.frontier = entry.frontier;
+            state.guard = entry.guard;
+            return Some(Opened { state, source: Some(Arc::clone(&entry.source)), created: None });
+        }
+        if request.fresh {
+            state.candidates = self.candidates((agent, request.device, request.inode));
+            if !state.candidates.is_empty() {
+                return Some(Opened { state, source: None, created: None });
+            }
+        }
+        let record = SourceRecord {
+            source: id.into_bytes().to_vec(),
+            agent: agent.into_bytes().to_vec(),
+            host: self.agents.get(&agent).map(|agent| agent.host.clone()).unwrap_or_default(),
+            service: request.service.clone(),
+            path: request.path.to_vec(),
+            device: request.device,
+            inode: request.inode,
+            prefix: request.prefix,
+            frontier: request.begin,
+            last_ns: now_ns,
+            ..Default::default()
+        };
+        let entry = self.insert(&record)?;
+        entry.open = true;
+        state.frontier = entry.frontier;
+        let source = Some(Arc::clone(&entry.source));
+        Some(Opened { state, source, created: Some(record) })
+    }
+
+    /// Forgets a source that could not be logged.
+    pub fn forget(&mut self, id: Uuid) {
+        if let Some(entry) = self.sources.remove(&id)
+            && let Some(sources) = self.by_file.get_mut(&entry.file_key())
+        {
+            sources.retain(|source| *source != id);
+        }
+    }
+
+    fn candidates(&self, file: FileKey) -> Vec<v1::Candidate> {
+        let known = self.by_file.get(&file).map_or(&[][..], Vec::as_slice);
+        let mut entries: Vec<_> = known.iter().filter_map(|id| self.sources.get(id)).collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.last_ns));
+        entries
+            .into_iter()
+            .take(CANDIDATES_MAX)
+            .map(|entry| v1::Candidate {
+                source_id: entry.source.id.into_bytes().to_vec().into(),
+                frontier: entry.frontier,
+                prefix: entry.prefix,
+                guard: entry.guard,
+            })
+            .collect()
+    }
+
+    /// Brings back what the snapshot or the WAL says of a source.
+    pub fn insert(&mut self, record: &SourceRecord) -> Option<&mut SourceEntry> {
+        let source = Source {
+            id: uuid(&record.source)?,
+            agent: uuid(&record.agent)?,
+            host: record.host.clone(),
+            service: record.service.clone(),
+            path: record.path.clone(),
+        };
+        let id = source.id;
+        let entry = SourceEntry {
+            source: Arc::new(source),
+            device: record.device,
+            inode: record.inode,
+            prefix: record.prefix,
+            guard: record.guard,
+            frontier: record.frontier,
+            gaps: record.gaps.clone(),
+            last_ns: record.last_ns,
+            open: false,
+            dirty: true,
+        };
+        let sources = self.by_file.entry(entry.file_key()).or_default();
+        if !sources.contains(&id) {
+            sources.push(id);
+        }
+        Some(self.sources.entry(id).insert_entry(entry).into_mut())
+    }
+
+    /// A durable WAL entry. Doing it twice changes nothing.
+    pub fn apply(&mut self, event: &Event, received_ns: i64) {
+        match event {
+            Event::Source(record) => {
+                if uuid(&record.source).is_some_and(|id| !self.sources.contains_key(&id)) {
+                    self.insert(record);
+                }
+            }
+            Event::Batch(batch) => self.apply_batch(batch, received_ns),
+            Event::Gap(gap) => self.apply_gap(gap, received_ns),
+        }
+    }
+
+    fn apply_batch(&mut self, batch: &BatchRecord, received_ns: i64) {
+        let entry = uuid(&batch.source).and_then(|id| self.sources.get_mut(&id));
+        if let Some(entry) = entry
+            && batch.end > entry.frontier
+        {
+            entry.frontier = batch.end;
+            entry.guard = batch.guard;
+            entry.prefix = batch.prefix.or(entry.prefix);
+            entry.last_ns = received_ns;
+            entry.dirty = true;
+        }
+    }
+
+    fn apply_gap(&mut self, gap: &GapRecord, received_ns: i64) {
+        let entry = uuid(&gap.source).and_then(|id| self.sources.get_mut(&id));
+        if let Some(entry) = entry
+            && gap.end > entry.frontier
+        {
+            entry.frontier = gap.end;
+            entry.guard = None;
+            entry.gaps.push(GapRecord { source: Vec::new(), declared_ns: received_ns, ..gap.clone() });
+            entry.last_ns = received_ns;
+            entry.dirty = true;
+        }
+    }
+}
+
+impl SourceEntry {
+    fn file_key(&self) -> FileKey {
+        (self.source.agent, self.device, self.inode)
+    }
+
+    /// For the snapshot.
+    pub fn record(&self) -> SourceRecord {
+        SourceRecord {
+            source: self.source.id.into_bytes().to_vec(),
+            agent: self.source.agent.into_bytes().to_vec(),
+            host: self.source.host.clone(),
+            service: self.source.service.clone(),
+            path: self.source.path.clone(),
+            device: self.device,
+            inode: self.inode,
+            prefix: self.prefix,
+            frontier: self.frontier,
+            guard: self.guard,
+            gaps: self.gaps.clone(),
+            last_ns: self.last_ns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(id: u128, begin: u64, fresh: bool) -> v1::OpenSource {
+        v1::OpenSource {
+            source: 1,
+            source_id: Uuid::from_u128(id).into_bytes().to_vec().into(),
+            service: "a".into(),
+            device: 1,
+            inode: 2,
+            begin,
+            fresh,
+            ..Default::default()
+        }
+    }
+
+    fn batch(id: u128, begin: u64, end: u64) -> Event {
+        let source = Uuid::from_u128(id).into_bytes().to_vec();
+        Event::Batch(BatchRecord { source, begin, end, taken_from: begin, ..Default::default() })
+    }
+
+    #[test]
+    fn an_unknown_source_starts_where_the_agent_says() {
+        let mut state = State::default();
+        let opened = state.open(Uuid::nil(), &open(9, 100, false), 5).unwrap();
+        assert!(!opened.state.known && opened.created.is_some());
+        assert_eq!(opened.state.frontier, 100);
+        let again = state.open(Uuid::nil(), &open(9, 0, false), 6).unwrap();
+        assert!(again.state.known && again.created.is_none());
+        assert_eq!(again.state.frontier, 100);
+    }
+
+    #[test]
+    fn a_fresh_file_meets_its_candidates() {
+        let mut state = State::default();
+        state.open(Uuid::nil(), &open(9, 0, true), 5).unwrap();
+        state.apply(&batch(9, 0, 50), 6);
+        let opened = state.open(Uuid::nil(), &open(10, 0, true), 7).unwrap();
+        assert!(opened.source.is_none() && opened.created.is_none());
+        assert_eq!(opened.state.candidates[0].frontier, 50);
+        assert!(state.open(Uuid::nil(), &open(10, 0, false), 7).unwrap().created.is_some());
+        assert!(state.open(Uuid::from_u128(3), &open(11, 0, true), 7).unwrap().created.is_some());
+    }
+
+    #[test]
+    fn entries_apply_once_however_often() {
+        let mut state = State::default();
+        state.open(Uuid::nil(), &open(9, 0, true), 5).unwrap();
+        let id = Uuid::from_u128(9);
+        let source = id.into_bytes().to_vec();
+        let gap = Event::Gap(GapRecord { source, begin: 50, end: 70, ..Default::default() });
+        for event in [&batch(9, 0, 50), &gap, &batch(9, 0, 50), &gap, &batch(9, 70, 80)] {
+            state.apply(event, 6);
+        }
+        assert_eq!((state.sources[&id].frontier, state.sources[&id].gaps.len()), (80, 1));
+    }
+
+    #[test]
+    fn a_lower_epoch_is_fenced() {
+        let mut state = State::default();
+        let hello = |epoch| v1::Hello { epoch, ..Default::default() };
+        assert_eq!(state.hello(Uuid::nil(), &hello(5), 0), Ok(()));
+        assert_eq!(state.hello(Uuid::nil(), &hello(4), 0), Err(5));
+        assert_eq!(state.hello(Uuid::nil(), &hello(5), 0), Ok(()));
+    }
+}

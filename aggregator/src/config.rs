@@ -1,0 +1,180 @@
+//! `aggregator.toml`: as it is written, and as it is used.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clew_service::config;
+use clew_service::exit::ConfigError;
+use clew_service::units::{Size, Span};
+use serde::Deserialize;
+
+use crate::head::appender;
+use crate::receive::ingest::BATCH_BYTES_MAX;
+
+/// The file. Every key has a working default.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    data_dir: PathBuf,
+    grpc_listen: String,
+    http_listen: String,
+    retention: RawRetention,
+    limits: RawLimits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawRetention {
+    max_age: Span,
+    max_disk: Size,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawLimits {
+    head_bytes: Size,
+    head_age: Span,
+    block_bytes: Size,
+    wal_segment_bytes: Size,
+    credit_bytes: Size,
+    disk_free_min: Size,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            data_dir: "/var/lib/clew".into(),
+            grpc_listen: "127.0.0.1:7600".into(),
+            http_listen: "127.0.0.1:7601".into(),
+            retention: RawRetention::default(),
+            limits: RawLimits::default(),
+        }
+    }
+}
+
+impl Default for RawRetention {
+    fn default() -> Self {
+        Self { max_age: Span(Duration::from_secs(30 * 86_400)), max_disk: Size(200 << 30) }
+    }
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            head_bytes: Size(256 << 20),
+            head_age: Span(Duration::from_secs(300)),
+            block_bytes: Size(256 << 10),
+            wal_segment_bytes: Size(64 << 20),
+            credit_bytes: Size(8 << 20),
+            disk_free_min: Size(512 << 20),
+        }
+    }
+}
+
+/// What the program runs with.
+#[derive(Debug)]
+pub struct Config {
+    /// Everything durable is below it.
+    pub data_dir: PathBuf,
+    /// Where agents connect.
+    pub grpc_listen: SocketAddr,
+    /// Where people and programs ask.
+    pub http_listen: SocketAddr,
+    /// Partitions older than this are removed.
+    pub retention_age: Duration,
+    /// The oldest partitions are removed above this.
+    pub retention_bytes: u64,
+    /// When blocks and generations are full.
+    pub head: appender::Limits,
+    /// A WAL segment is begun anew past this.
+    pub wal_segment_bytes: u64,
+    /// Raw bytes that one agent may have in flight.
+    pub credit_bytes: u64,
+    /// Nothing is acknowledged below this.
+    pub disk_free_min: u64,
+}
+
+impl Config {
+    /// Reads and validates the file; without one, the defaults.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        match path {
+            Some(path) => validate(config::load(path)?),
+            None => validate(Raw::default()),
+        }
+    }
+}
+
+fn validate(raw: Raw) -> Result<Config, ConfigError> {
+    let Raw { data_dir, grpc_listen, http_listen, retention, limits } = raw;
+    let at_least = |name: &str, size: Size, min: u64| {
+        if size.0 >= min {
+            Ok(size.0)
+        } else {
+            Err(ConfigError::new(format!("limits.{name}: at least {} is needed", Size(min))))
+        }
+    };
+    if retention.max_age.0 < Duration::from_secs(86_400) {
+        return Err(ConfigError::new("retention.max_age: at least 1d is needed, partitions are whole days"));
+    }
+    if limits.head_age.0 < Duration::from_millis(100) {
+        return Err(ConfigError::new("limits.head_age: at least 100ms is needed"));
+    }
+    let block_bytes = at_least("block_bytes", limits.block_bytes, 4 << 10)?;
+    if block_bytes > 16 << 20 {
+        return Err(ConfigError::new("limits.block_bytes: at most 16 MiB makes sense"));
+    }
+    Ok(Config {
+        data_dir,
+        grpc_listen: address("grpc_listen", &grpc_listen)?,
+        http_listen: address("http_listen", &http_listen)?,
+        retention_age: retention.max_age.0,
+        retention_bytes: retention.max_disk.0,
+        head: appender::Limits {
+            block_bytes: block_bytes as usize,
+            head_bytes: at_least("head_bytes", limits.head_bytes, block_bytes)?,
+            head_age: limits.head_age.0,
+        },
+        wal_segment_bytes: at_least("wal_segment_bytes", limits.wal_segment_bytes, 64 << 10)?,
+        credit_bytes: at_least("credit_bytes", limits.credit_bytes, u64::from(BATCH_BYTES_MAX) / 4)?,
+        disk_free_min: limits.disk_free_min.0,
+    })
+}
+
+fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
+    let mut addresses = text.to_socket_addrs().map_err(|error| {
+        ConfigError::new(format!("{key}: {text:?} is no address to listen on ({error}); write it like 127.0.0.1:7600"))
+    })?;
+    addresses.next().ok_or_else(|| ConfigError::new(format!("{key}: {text:?} has no address")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, ConfigError> {
+        config::parse(text, "a.toml").and_then(validate)
+    }
+
+    #[test]
+    fn nothing_is_needed() {
+        let config = parse("").unwrap();
+        assert_eq!(config.http_listen.to_string(), "127.0.0.1:7601");
+        assert_eq!(config.head.head_bytes, 256 << 20);
+    }
+
+    #[test]
+    fn errors_name_the_key_and_what_to_do() {
+        let cases = [
+            ("[limits]\nhead_byte = 1", "a.toml:2: unknown key `head_byte`, did you mean `head_bytes`?"),
+            ("[limits]\nblock_bytes = 1", "limits.block_bytes: at least 4.0 KiB is needed"),
+            ("http_listen = 'nowhere'", "http_listen: \"nowhere\" is no address to listen on"),
+            ("[retention]\nmax_age = '1h'", "retention.max_age: at least 1d is needed"),
+            ("[retention]\nmax_age = 'soon'", "is no duration; write it like"),
+        ];
+        for (text, expected) in cases {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What a query sees: open and sealed blocks, and the commits, as of one moment.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+use hashbrown::HashMap;
+use tantivy::Searcher;
+
+use crate::block::columns::{Columns, IdIndex};
+use crate::block::decode::Payload;
+use crate::id::Canonical;
+use crate::index::document::SealedBlock;
+use crate::index::find::{self, FindError};
+use crate::index::partition::Partition;
+use crate::record::Record;
+
+/// Shared by the appender, the indexer and all queries.
+#[derive(Default)]
+pub struct Head {
+    state: Mutex<State>,
+    committed: Condvar,
+    hasher: foldhash::fast::FixedState,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<Arc<str>, OpenBlock, foldhash::fast::RandomState>,
+    /// Full blocks by the order in which they became full.
+    full: BTreeMap<u64, FullBlock>,
+    next_block: u64,
+    partitions: Arc<Vec<Committed>>,
+    /// The newest generation that is committed.
+    committed: u64,
+}
+
+/// A block that takes records.
+#[derive(Default)]
+pub struct OpenBlock {
+    /// Its records.
+    pub columns: Columns,
+    /// Finds IDs in its dictionary.
+    pub index: IdIndex,
+}
+
+/// A block that takes no more.
+struct FullBlock {
+    generation: u64,
+    /// Hashes of its IDs, rising.
+    ids: Box<[u64]>,
+    held: HeldBlock,
+}
+
+#[derive(Clone)]
+enum HeldBlock {
+    Raw(Arc<Columns>),
+    Sealed(Arc<SealedBlock>),
+}
+
+/// A partition with its newest commit.
+pub struct Committed {
+    /// The partition.
+    pub partition: Arc<Partition>,
+    /// Its newest commit.
+    pub searcher: Searcher,
+}
+
+/// How much is in the head.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Volume {
+    /// Records.
+    pub records: u64,
+    /// Bytes of the files that they cover.
+    pub raw_bytes: u64,
+    /// Blocks, open ones included.
+    pub blocks: u64,
+}
+
+impl Head {
+    /// A head over the partitions that there are.
+    pub fn new(partitions: Vec<Committed>) -> Self {
+        let head = Self::default();
+        head.lock().partitions = Arc::new(partitions);
+        head
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no thread panics with the head in hand")
+    }
+
+    /// Changes the open block of `service`. If `change` returns true the block is full: it is taken out, stays visible,
+    /// and is returned for sealing.
+    pub fn with_open(
+        &self,
+        service: &Arc<str>,
+        generation: u64,
+        change: impl FnOnce(&mut OpenBlock) -> bool,
+    ) -> Option<(u64, Arc<Columns>)> {
+        let mut state = self.lock();
+        let open = state.open.entry_ref(service).or_default();
+        if !change(open) {
+            return None;
+        }
+        let block = std::mem::take(open);
+        Some(self.freeze(&mut state, block, generation))
+    }
+
+    /// Takes out every open block, as [`Self::with_open`] does with one.
+    pub fn take_all_open(&self, generation: u64) -> Vec<(Arc<str>, u64, Arc<Columns>)> {
+        let mut state = self.lock();
+        let open = std::mem::take(&mut state.open);
+        open.into_iter()
+            .filter(|(_, block)| block.columns.records() > 0)
+            .map(|(service, block)| {
+                let (number, columns) = self.freeze(&mut state, block, generation);
+                (service, number, columns)
+            })
+            .collect()
+    }
+
+    fn freeze(&self, state: &mut State, block: OpenBlock, generation: u64) -> (u64, Arc<Columns>) {
+        let number = state.next_block;
+        state.next_block += 1;
+        let columns = Arc::new(block.columns);
+        let mut ids: Box<[u64]> = columns.ids.iter().map(|id| self.hasher.hash_one(&id.canonical)).collect();
+        ids.sort_unstable();
+        state.full.insert(number, FullBlock { generation, ids, held: HeldBlock::Raw(Arc::clone(&columns)) });
+        (number, columns)
+    }
+
+    /// The block `number` is sealed now.
+    pub fn sealed(&self, number: u64, block: Arc<SealedBlock>) {
+        if let Some(full) = self.lock().full.get_mut(&number) {
+            full.held = HeldBlock::Sealed(block);
+        }
+    }
+
+    /// The sealed blocks of a generation, for a commit that has to be built again.
+    pub fn blocks_of(&self, generation: u64) -> Vec<Arc<SealedBlock>> {
+        let state = self.lock();
+        let blocks = state.full.values().filter(|block| block.generation == generation);
+        blocks
+            .filter_map(|block| match &block.held {
+                HeldBlock::Sealed(block) => Some(Arc::clone(block)),
+                HeldBlock::Raw(_) => None,
+            })
+            .collect()
+    }
+
+    /// The generation is committed: its blocks leave, the searcher enters.
+    pub fn install(&self, generation: u64, partition: &Arc<Partition>, searcher: Searcher) {
+        let mut state = self.lock();
+        state.full.retain(|_, block| block.generation > generation);
+        state.committed = state.committed.max(generation);
+        replace(&mut state, partition, searcher);
+        drop(state);
+        self.committed.notify_all();
+    }
+
+    /// The partition has merged: the same records from fewer segments.
+    pub fn refresh(&self, partition: &Arc<Partition>, searcher: Searcher) {
+        replace(&mut self.lock(), partition, searcher);
+    }
+
+    /// The partition is gone from now on. Searches that have begun go on with it.
+    pub fn remove(&self, day: i64) {
+        let mut state = self.lock();
+        let partitions = Arc::clone(&state.partitions);
+        let kept = partitions.iter().filter(|committed| committed.partition.day != day);
+        state.partitions = Arc::new(kept.map(Committed::again).collect());
+    }
+
+    /// Waits until `generation` is committed.
+    pub fn wait_for(&self, generation: u64) {
+        let state = self.lock();
+        drop(
+            self.committed
+                .wait_while(state, |state| state.committed < generation)
+                .expect("no thread panics with the head in hand"),
+        );
+    }
+
+    /// How much is in it.
+    pub fn volume(&self) -> Volume {
+        self.volume_and_partitions().0
+    }
+
+    /// How much is in it, and the partitions, as of one moment.
+    pub fn volume_and_partitions(&self) -> (Volume, Arc<Vec<Committed>>) {
+        let state = self.lock();
+        let mut volume = Volume::default();
+        let mut add = |records: u64, raw_bytes: u64| {
+            volume.records += records;
+            volume.raw_bytes += raw_bytes;
+            volume.blocks += u64::from(records > 0);
+        };
+        for block in state.open.values() {
+            add(block.columns.records() as u64, block.columns.raw.len() as u64);
+        }
+        for block in state.full.values() {
+            match &block.held {
+                HeldBlock::Raw(columns) => add(columns.records() as u64, columns.raw.len() as u64),
+                HeldBlock::Sealed(block) => add(block.summary.records, block.summary.raw_bytes),
+            }
+        }
+        (volume, Arc::clone(&state.partitions))
+    }
+
+    /// The partitions as of now.
+    pub fn partitions(&self) -> Arc<Vec<Committed>> {
+        Arc::clone(&self.lock().partitions)
+    }
+
+    /// Every record that carries one of `wanted`, from head and partitions, in no particular order.
+    pub fn find(&self, wanted: &[Canonical]) -> Result<Vec<Record>, FindError> {
+        let hashes: Vec<u64> = wanted.iter().map(|id| self.hasher.hash_one(id)).collect();
+        let mut found = Vec::new();
+        let (full, partitions) = {
+            let state = self.lock();
+            for block in state.open.values() {
+                found.extend(block.columns.materialise(&block.columns.find(wanted)));
+            }
+            let full =
+                state.full.values().filter(|block| hashes.iter().any(|hash| block.ids.binary_search(hash).is_ok()));
+            (full.map(|block| block.held.clone()).collect::<Vec<_>>(), Arc::clone(&state.partitions))
+        };
+        for block in full {
+            match block {
+                HeldBlock::Raw(columns) => found.extend(columns.materialise(&columns.find(wanted))),
+                HeldBlock::Sealed(block) => found.extend(Payload::open(&block.payload)?.find(wanted)?),
+            }
+        }
+        for committed in partitions.iter() {
+            find::records(&committed.searcher, &committed.partition.fields, wanted, &mut found)?;
+        }
+        Ok(found)
+    }
+}
+
+impl Committed {
+    fn again(&self) -> Self {
+        Self { partition: Arc::clone(&self.partition), searcher: self.searcher.clone() }
+    }
+}
+
+fn replace(state: &mut State, partition: &Arc<Partition>, searcher: Searcher) {
+    let others = state.partitions.iter().filter(|committed| committed.partition.day != partition.day);
+    let mut partitions: Vec<_> = others.map(Committed::again).collect();
+    partitions.push(Committed { partition: Arc::clone(partition), searcher });
+    partitions.sort_by_key(|committed| committed.partition.day);
+    state.partitions = Arc::new(partitions);
+}

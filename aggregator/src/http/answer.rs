@@ -1,0 +1,166 @@
+//! Records and verdicts as JSON.
+//!
+//! A line that is not valid UTF-8 is shown with replacement characters, and once more byte for byte in base64.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use clew_proto::v1::{GapReason, IdKind, RecordFlag, Severity};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::clock::rfc3339;
+use crate::record::Record;
+use crate::trace::completeness::{Behind, Completeness, GapAt, Verdict};
+use crate::wal::entry::GapRecord;
+
+/// One record.
+#[derive(Serialize)]
+pub struct RecordAnswer<'a> {
+    time: String,
+    time_origin: &'static str,
+    severity: &'static str,
+    service: &'a str,
+    host: &'a str,
+    file: String,
+    source_id: String,
+    position: u64,
+    length: u32,
+    ids: Vec<IdAnswer>,
+    flags: Vec<&'static str>,
+    line: std::borrow::Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line_base64: Option<String>,
+}
+
+/// One ID.
+#[derive(Serialize)]
+pub struct IdAnswer {
+    value: String,
+    kind: &'static str,
+}
+
+impl<'a> From<&'a Record> for RecordAnswer<'a> {
+    fn from(record: &'a Record) -> Self {
+        let line = String::from_utf8_lossy(&record.line);
+        let line_base64 = matches!(line, std::borrow::Cow::Owned(_)).then(|| STANDARD.encode(&record.line));
+        Self {
+            time: rfc3339(record.time),
+            time_origin: time_origin(record.flags),
+            severity: severity(record.severity),
+            service: &record.source.service,
+            host: &record.source.host,
+            file: record.source.file(),
+            source_id: record.source.id.simple().to_string(),
+            position: record.position,
+            length: record.length,
+            ids: record.ids.iter().map(|id| IdAnswer { value: lossy(&id.spelling()), kind: kind(id.kind) }).collect(),
+            flags: flags(record.flags),
+            line,
+            line_base64,
+        }
+    }
+}
+
+/// Bytes as text.
+pub fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Name of a `v1::IdKind`.
+pub fn kind(kind: u8) -> &'static str {
+    match IdKind::try_from(i32::from(kind)) {
+        Ok(IdKind::Trace) => "trace",
+        Ok(IdKind::Request) => "request",
+        Ok(IdKind::Correlation) => "correlation",
+        Ok(IdKind::Transaction) => "transaction",
+        Ok(IdKind::Other) | Err(_) => "other",
+    }
+}
+
+/// Name of a `v1::Severity`.
+pub fn severity(severity: u8) -> &'static str {
+    match Severity::try_from(i32::from(severity)) {
+        Ok(Severity::Trace) => "trace",
+        Ok(Severity::Debug) => "debug",
+        Ok(Severity::Info) => "info",
+        Ok(Severity::Notice) => "notice",
+        Ok(Severity::Warn) => "warn",
+        Ok(Severity::Error) => "error",
+        Ok(Severity::Fatal) => "fatal",
+        Ok(Severity::Unknown) | Err(_) => "unknown",
+    }
+}
+
+fn has(flags: u8, flag: RecordFlag) -> bool {
+    flags & flag as u8 != 0
+}
+
+fn time_origin(flags: u8) -> &'static str {
+    if has(flags, RecordFlag::TimeInherited) {
+        "inherited"
+    } else if has(flags, RecordFlag::TimeOfReading) {
+        "reading"
+    } else {
+        "record"
+    }
+}
+
+fn flags(flags: u8) -> Vec<&'static str> {
+    [
+        (RecordFlag::Joined, "joined"),
+        (RecordFlag::Unterminated, "unterminated"),
+        (RecordFlag::Continues, "continues"),
+        (RecordFlag::Cut, "cut"),
+    ]
+    .into_iter()
+    .filter(|(flag, _)| has(flags, *flag))
+    .map(|(_, name)| name)
+    .collect()
+}
+
+/// A verdict with its reasons.
+pub fn completeness(completeness: &Completeness) -> Value {
+    let state = match completeness.verdict {
+        Verdict::Open => "open",
+        Verdict::Settled => "settled",
+        Verdict::Gapped => "gapped",
+    };
+    json!({
+        "state": state,
+        "agents_behind": agents_behind(&completeness.behind),
+        "gaps": completeness.gaps.iter().map(gap_at).collect::<Vec<_>>(),
+    })
+}
+
+/// Agents that are behind.
+pub fn agents_behind(behind: &[Behind]) -> Value {
+    let agents = behind.iter().map(|agent| {
+        json!({
+            "agent_id": agent.agent,
+            "host": agent.host,
+            "watermark": agent.watermark_ns.map(rfc3339),
+            "behind_ns": agent.behind_ns,
+            "connected": agent.connected,
+        })
+    });
+    agents.collect()
+}
+
+fn gap_at(gap: &GapAt) -> Value {
+    let mut value = self::gap(&gap.gap);
+    value["host"] = json!(gap.host);
+    value["service"] = json!(gap.service);
+    value["file"] = json!(gap.file);
+    value
+}
+
+/// A gap.
+pub fn gap(gap: &GapRecord) -> Value {
+    let reason = match GapReason::try_from(gap.reason) {
+        Ok(GapReason::Truncated) => "truncated",
+        Ok(GapReason::Deleted) => "deleted",
+        Ok(GapReason::Unreadable) => "unreadable",
+        Ok(GapReason::Unknown) | Err(_) => "unknown",
+    };
+    json!({"begin": gap.begin, "end": gap.end, "reason": reason, "declared": rfc3339(gap.declared_ns)})
+}

@@ -1,0 +1,19 @@
+//! The HTTP API.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `router` | the routes |
+//! | `transactions` | `/api/v1/transactions/{id}` |
+//! | `status` | `/api/v1/status/*` |
+//! | `process` | `/livez`, `/readyz`, `/metrics` |
+//! | `answer` | records and verdicts as JSON |
+//! | `cursor` | where the next page begins |
+//! | `problem` | errors as RFC 9457 problem details; status codes are chosen here alone |
+
+pub mod answer;
+pub mod cursor;
+pub mod problem;
+pub mod process;
+pub mod router;
+pub mod status;
+pub mod transactions;

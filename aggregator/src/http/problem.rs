@@ -1,0 +1,83 @@
+//! Errors as RFC 9457 problem details (`application/problem+json`). Status codes are chosen here alone.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::index::find::FindError;
+
+/// What went wrong with a request.
+#[derive(Debug)]
+pub enum Problem {
+    /// A parameter makes no sense.
+    BadParameter {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong and what to do.
+        detail: String,
+    },
+    /// Nothing carries this ID; the members say where it was looked for.
+    UnknownTransaction {
+        /// The ID as it was given.
+        id: String,
+        /// More members.
+        members: Map<String, Value>,
+    },
+    /// No such route.
+    NoRoute,
+    /// The route has no such method.
+    Method,
+    /// The store could not answer.
+    Store(FindError),
+    /// The answer could not be made.
+    Internal(String),
+}
+
+impl From<FindError> for Problem {
+    fn from(error: FindError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Problem {
+    fn parts(self) -> (StatusCode, &'static str, String, Map<String, Value>) {
+        let none = Map::new();
+        match self {
+            Self::BadParameter { name, detail } => {
+                let members = Map::from_iter([("parameter".to_owned(), json!(name))]);
+                (StatusCode::BAD_REQUEST, "bad parameter", format!("{name}: {detail}"), members)
+            }
+            Self::UnknownTransaction { id, members } => {
+                (StatusCode::NOT_FOUND, "unknown transaction", format!("no record carries the ID {id:?}"), members)
+            }
+            Self::NoRoute => {
+                (StatusCode::NOT_FOUND, "no such route", "the API is described in the README".into(), none)
+            }
+            Self::Method => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this route is read with GET".into(), none)
+            }
+            Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
+            Self::Internal(why) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error", why, none),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let (status, title, detail, members) = self.parts();
+        if status.is_server_error() {
+            tracing::error!("{title}: {detail}");
+        }
+        let mut body = json!({
+            "type": "about:blank",
+            "title": title,
+            "status": status.as_u16(),
+            "detail": detail,
+        });
+        if let Value::Object(body) = &mut body {
+            body.extend(members);
+        }
+        let content_type = HeaderValue::from_static("application/problem+json");
+        (status, [(header::CONTENT_TYPE, content_type)], body.to_string()).into_response()
+    }
+}

@@ -1,0 +1,89 @@
+//! `/api/v1/status/*`: who ships what and how far; what the store holds.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use super::answer;
+use super::problem::Problem;
+use super::router::Api;
+use crate::catalog::registry::{self, Agent, SourceEntry};
+use crate::clock::{self, rfc3339};
+use crate::space;
+use crate::trace::completeness;
+
+/// `/api/v1/status/agents`.
+pub async fn agents(State(api): State<Api>) -> Json<Value> {
+    let _timer = api.timer("/api/v1/status/agents");
+    let now = clock::now_ns();
+    let state = api.store.registry.read();
+    let mut agents: Vec<_> = state.agents.iter().collect();
+    agents.sort_by(|(left_id, left), (right_id, right)| left.host.cmp(&right.host).then(left_id.cmp(right_id)));
+    let agents: Vec<_> = agents.into_iter().map(|(id, agent)| self::agent(&state, *id, agent, now)).collect();
+    Json(json!({ "agents": agents }))
+}
+
+fn agent(state: &registry::State, id: uuid::Uuid, agent: &Agent, now: i64) -> Value {
+    let mut sources: Vec<_> = state.sources.values().filter(|entry| entry.source.agent == id).collect();
+    sources.sort_by(|left, right| {
+        (&left.source.service, &left.source.path).cmp(&(&right.source.service, &right.source.path))
+    });
+    let watermark = completeness::watermark(agent);
+    json!({
+        "agent_id": id,
+        "host": agent.host,
+        "version": agent.version,
+        "connected": agent.sessions > 0,
+        "last_seen": rfc3339(agent.last_seen_ns),
+        "watermark": watermark.map(rfc3339),
+        "behind_ns": watermark.map(|watermark| now.saturating_sub(watermark).max(0)),
+        "unread_bytes": agent.unread_bytes,
+        "clock_offset_ns": agent.clock_offset_ns,
+        "clock_uncertainty_ns": agent.clock_uncertainty_ns,
+        "sources": sources.into_iter().map(source).collect::<Vec<_>>(),
+    })
+}
+
+fn source(entry: &SourceEntry) -> Value {
+    json!({
+        "source_id": entry.source.id.simple().to_string(),
+        "service": entry.source.service,
+        "file": entry.source.file(),
+        "frontier": entry.frontier,
+        "open": entry.open,
+        "last": rfc3339(entry.last_ns),
+        "gaps": entry.gaps.iter().map(answer::gap).collect::<Vec<_>>(),
+    })
+}
+
+/// `/api/v1/status/storage`.
+pub async fn storage(State(api): State<Api>) -> Result<Json<Value>, Problem> {
+    let _timer = api.timer("/api/v1/status/storage");
+    tokio::task::spawn_blocking(move || {
+        let (head, partitions) = api.store.consistent_volume();
+        let records: u64 = head.records + partitions.iter().map(|partition| partition.records).sum::<u64>();
+        let partitions: Vec<_> = partitions
+            .into_iter()
+            .map(|partition| {
+                json!({
+                    "day": partition.day,
+                    "documents": partition.documents,
+                    "segments": partition.segments,
+                    "records": partition.records,
+                    "bytes": partition.bytes,
+                })
+            })
+            .collect();
+        let bytes = |dir: &std::path::Path| space::used_bytes(dir).unwrap_or(0);
+        Json(json!({
+            "records": records,
+            "head": {"records": head.records, "raw_bytes": head.raw_bytes, "blocks": head.blocks},
+            "wal_bytes": bytes(&api.wal_dir),
+            "partitions": partitions,
+            "disk_bytes": bytes(&api.data_dir),
+            "healthy": api.troubles().is_empty(),
+        }))
+    })
+    .await
+    .map_err(|error| Problem::Internal(error.to_string()))
+}

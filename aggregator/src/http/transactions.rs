@@ -1,0 +1,197 @@
+//! `/api/v1/transactions/{id}`: everything that carries an ID, in order.
+
+use std::time::Instant;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::{self, RecordAnswer};
+use super::cursor;
+use super::problem::Problem;
+use super::router::Api;
+use crate::clock::{self, rfc3339};
+use crate::record::Record;
+use crate::store::Store;
+use crate::trace::order::Key;
+use crate::trace::{completeness, order, summary};
+
+/// Records of a page, unless asked otherwise.
+const LIMIT_DEFAULT: usize = 500;
+/// Records of a page at most. NDJSON has no cap.
+const LIMIT_MAX: usize = 10_000;
+/// Longest ID that is looked for.
+const ID_BYTES_MAX: usize = 1024;
+/// Records per chunk of an NDJSON answer.
+const CHUNK_RECORDS: usize = 256;
+
+/// Parameters of the route.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameters {
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// The handler.
+pub async fn get(
+    State(api): State<Api>,
+    id: Result<Path<String>, PathRejection>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let _timer = api.timer("/api/v1/transactions/{id}");
+    let Path(id) = id.map_err(|error| Problem::BadParameter { name: "id", detail: error.body_text() })?;
+    let Query(parameters) = parameters.map_err(|error| Problem::BadParameter {
+        name: "query",
+        detail: format!("{}; known here: limit, cursor", error.body_text()),
+    })?;
+    let limit = limit(parameters.limit.as_deref())?;
+    let after = after(parameters.cursor.as_deref())?;
+    if id.len() > ID_BYTES_MAX || id.trim().is_empty() {
+        let detail = format!("an ID has 1 to {ID_BYTES_MAX} bytes");
+        return Err(Problem::BadParameter { name: "id", detail });
+    }
+    let lines =
+        headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/x-ndjson"));
+    let store = api.store.clone();
+    tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        let mut records = store.find(id.as_bytes())?;
+        let keys = order::sort(&mut records);
+        if records.is_empty() {
+            return Err(unknown(&store, id));
+        }
+        if lines { Ok(ndjson(records)) } else { Ok(page(&store, &id, &records, &keys, limit, after.as_ref(), started)) }
+    })
+    .await
+    .map_err(|error| Problem::Internal(error.to_string()))?
+}
+
+fn limit(text: Option<&str>) -> Result<usize, Problem> {
+    let Some(text) = text else { return Ok(LIMIT_DEFAULT) };
+    let limit = text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+    limit.ok_or_else(|| Problem::BadParameter {
+        name: "limit",
+        detail: format!(
+            "{text:?} is no number from 1 to {LIMIT_MAX}; NDJSON (Accept: application/x-ndjson) has no limit"
+        ),
+    })
+}
+
+fn after(text: Option<&str>) -> Result<Option<Key>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    cursor::decode(text).map(Some).ok_or_else(|| Problem::BadParameter {
+        name: "cursor",
+        detail: "not a cursor that this API gave; leave it out to begin at the first record".into(),
+    })
+}
+
+fn page(
+    store: &Store,
+    id: &str,
+    records: &[Record],
+    keys: &[Key],
+    limit: usize,
+    after: Option<&Key>,
+    started: Instant,
+) -> Response {
+    let summary = summary::of(records).expect("there are records");
+    let completeness = completeness::of(&store.registry.read(), summary.time_min, summary.time_max);
+    let begin = after.map_or(0, |after| first_after(records, keys, after));
+    let end = records.len().min(begin + limit);
+    let truncated = end < records.len();
+    let shown: Vec<_> = records[begin..end].iter().map(RecordAnswer::from).collect();
+    let ids: Vec<_> = summary
+        .ids
+        .iter()
+        .map(|(value, kind, records)| json!({"value": answer::lossy(value), "kind": answer::kind(*kind), "records": records}))
+        .collect();
+    let warnings: Vec<String> = if truncated {
+        vec![format!("{} of {} records shown; next_cursor has the next ones", end - begin, records.len())]
+    } else {
+        Vec::new()
+    };
+    let body = json!({
+        "id": crate::id::Canonical::parse(id.as_bytes()).to_string(),
+        "ids": ids,
+        "summary": {
+            "time_min": rfc3339(summary.time_min),
+            "time_max": rfc3339(summary.time_max),
+            "duration_ns": summary.time_max.abs_diff(summary.time_min),
+            "records": summary.records,
+            "errors": summary.errors,
+            "entry_service": summary.services.first(),
+            "services": summary.services,
+            "hosts": summary.hosts,
+        },
+        "completeness": answer::completeness(&completeness),
+        "next_cursor": truncated.then(|| cursor::encode(&keys[end - 1])),
+        "meta": {
+            "took_ms": started.elapsed().as_secs_f64() * 1000.0,
+            "truncated": truncated,
+            "warnings": warnings,
+        },
+    });
+    // The records are written straight into the text: they are nearly all of it.
+    let mut text = body.to_string();
+    text.pop();
+    text.push_str(",\"records\":");
+    text.push_str(&serde_json::to_string(&shown).expect("records are JSON"));
+    text.push('}');
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// Index of the first record behind `after`. The order is that of `order::sort`: by time, then host, source, position.
+fn first_after(records: &[Record], keys: &[Key], after: &Key) -> usize {
+    if let Some(index) = keys.iter().position(|key| key == after) {
+        return index + 1;
+    }
+    // The record's key has changed (an earlier one of its file has come in): go on at its time, rather twice than never.
+    debug_assert_eq!(records.len(), keys.len());
+    keys.partition_point(|key| key.time < after.time)
+}
+
+fn ndjson(records: Vec<Record>) -> Response {
+    let chunks: Vec<Result<Bytes, std::io::Error>> = records
+        .chunks(CHUNK_RECORDS)
+        .map(|records| {
+            let mut chunk = Vec::new();
+            for record in records {
+                serde_json::to_writer(&mut chunk, &RecordAnswer::from(record))?;
+                chunk.push(b'\n');
+            }
+            Ok(chunk.into())
+        })
+        .collect();
+    let body = Body::from_stream(tokio_stream::iter(chunks));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+/// Where the ID was looked for, and who may still bring it.
+fn unknown(store: &Store, id: String) -> Problem {
+    let now = clock::now_ns();
+    let partitions = store.partitions();
+    let records: u64 = partitions.iter().map(|partition| partition.records).sum();
+    let from = partitions.first().map(|partition| format!("{}T00:00:00Z", partition.day));
+    let behind = completeness::behind(&store.registry.read(), now.saturating_sub(FRESH_NS));
+    let mut members = Map::new();
+    members.insert(
+        "searched".into(),
+        json!({
+            "partitions": partitions.len(),
+            "records": records + store.head_volume().records,
+            "from": from.map_or(Value::Null, Value::String),
+            "to": rfc3339(now),
+        }),
+    );
+    members.insert("agents_behind".into(), answer::agents_behind(&behind));
+    Problem::UnknownTransaction { id, members }
+}
+
+/// An agent whose watermark is no older than this counts as not behind: it states one every second.
+const FRESH_NS: i64 = 5_000_000_000;

@@ -1,0 +1,172 @@
+//! Adds sealed blocks to Tantivy, commits generations, tells the head, and cuts the WAL behind them.
+//!
+//! One thread owns it. A commit that fails (a full disk) is built again from the head's blocks until it succeeds: nothing is
+//! lost meanwhile, because the head keeps the blocks and the WAL the batches.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tantivy::IndexWriter;
+
+use super::document::{IndexDocument, SealedBlock};
+use super::partition::{CommitPayload, Partition, PartitionError};
+use crate::block::decode::Payload;
+use crate::block::tokens::Words;
+use crate::catalog::registry::Registry;
+use crate::catalog::store::Store;
+use crate::head::appender::{Generation, Work};
+use crate::head::view::Head;
+use crate::health::{Health, Part};
+use crate::metrics::Metrics;
+use crate::wal::segment;
+
+/// Between attempts of a commit that failed.
+const RETRY: Duration = Duration::from_secs(1);
+/// So often merged segments take the place of those that they were made of.
+const REFRESH: Duration = Duration::from_secs(10);
+
+/// See the module.
+pub struct Indexer {
+    /// The directory of all partitions.
+    pub root: PathBuf,
+    /// The directory of the WAL.
+    pub wal: PathBuf,
+    /// Told of every commit.
+    pub head: Arc<Head>,
+    /// Saved at every commit.
+    pub registry: Arc<Registry>,
+    /// Where it is saved.
+    pub store: Store,
+    /// Told of trouble.
+    pub health: Arc<Health>,
+    /// Counts commits.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The partition that is written.
+struct Current {
+    partition: Arc<Partition>,
+    writer: IndexWriter<IndexDocument>,
+    /// A block could not be added: the commit has to be built again.
+    broken: bool,
+}
+
+impl Indexer {
+    /// Works until the sender is gone.
+    pub fn run(self, work: &Receiver<Work>) {
+        let mut current: Option<Current> = None;
+        loop {
+            match work.recv_timeout(REFRESH) {
+                Ok(Work::Block { day, block, words }) => self.add(&mut current, day, &block, words),
+                Ok(Work::Commit(generation)) => self.commit(&mut current, &generation),
+                Err(RecvTimeoutError::Timeout) => self.refresh(current.as_ref()),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        if let Some(Err(error)) = current.map(|current| current.writer.wait_merging_threads()) {
+            tracing::warn!("merge: {error}");
+        }
+    }
+
+    fn add(&self, current: &mut Option<Current>, day: i64, block: &Arc<SealedBlock>, words: String) {
+        // A failure here is made good by the commit, which starts over.
+        if let Ok(current) = self.current(current, day)
+            && !current.broken
+        {
+            let document = IndexDocument::block(&current.partition.fields, block, words);
+            current.broken = current.writer.add_document(document).is_err();
+        }
+    }
+
+    /// The writer of `day`; opened when it is another than before.
+    fn current<'a>(&self, current: &'a mut Option<Current>, day: i64) -> Result<&'a mut Current, PartitionError> {
+        if current.as_ref().is_some_and(|current| current.partition.day != day)
+            && let Some(Err(error)) = current.take().map(|before| before.writer.wait_merging_threads())
+        {
+            tracing::warn!("merge: {error}");
+        }
+        if current.is_none() {
+            let partitions = self.head.partitions();
+            let known = partitions.iter().find(|committed| committed.partition.day == day);
+            let partition = match known {
+                Some(committed) => Arc::clone(&committed.partition),
+                None => Arc::new(Partition::open(&self.root, day)?),
+            };
+            let writer = partition.writer()?;
+            *current = Some(Current { partition, writer, broken: false });
+        }
+        Ok(current.as_mut().expect("opened"))
+    }
+
+    /// Commits, however often it takes.
+    fn commit(&self, current: &mut Option<Current>, generation: &Generation) {
+        let mut again = current.as_ref().is_none_or(|current| current.broken);
+        while let Err(error) = self.try_commit(current, generation, again) {
+            self.health.trouble(Part::Index, format!("commit failed and is tried again: {error}"));
+            self.metrics.commit_failures.inc();
+            *current = None;
+            again = true;
+            std::thread::sleep(RETRY);
+        }
+        self.health.well(Part::Index);
+        self.metrics.commits.inc();
+        match self.store.save(&self.registry, generation.wal_position) {
+            Ok(()) => {
+                self.health.well(Part::Catalog);
+                if let Err(error) = segment::remove_before(&self.wal, generation.wal_position) {
+                    tracing::warn!("remove wal segments: {error}");
+                }
+            }
+            // The WAL stays as long as the catalog needs it.
+            Err(error) => self.health.trouble(Part::Catalog, error),
+        }
+    }
+
+    fn try_commit(
+        &self,
+        current: &mut Option<Current>,
+        generation: &Generation,
+        again: bool,
+    ) -> Result<(), PartitionError> {
+        let current = self.current(current, generation.day)?;
+        let path = current.partition.path.clone();
+        let tantivy = |error| PartitionError::Tantivy { path: path.clone(), error };
+        let fields = current.partition.fields.clone();
+        if again && current.partition.wal_position()? >= generation.wal_position {
+            // The commit had gone through, what came after it had not.
+            let searcher = current.partition.searcher()?;
+            self.head.install(generation.number, &current.partition, searcher);
+            return Ok(());
+        }
+        if again {
+            current.writer.rollback().map_err(tantivy)?;
+            let mut words = Words::default();
+            for block in self.head.blocks_of(generation.number) {
+                let columns = Payload::open(&block.payload).and_then(|payload| payload.columns());
+                let words = columns.map(|columns| words.collect(&columns.raw)).unwrap_or_default();
+                current.writer.add_document(IndexDocument::block(&fields, &block, words)).map_err(tantivy)?;
+            }
+        }
+        for (id, share) in &generation.transactions {
+            let document = IndexDocument::transaction(&fields, id, share);
+            current.writer.add_document(document).map_err(tantivy)?;
+        }
+        let mut prepared = current.writer.prepare_commit().map_err(tantivy)?;
+        prepared.set_payload(&CommitPayload::new(generation.wal_position).text());
+        prepared.commit().map_err(tantivy)?;
+        let searcher = current.partition.searcher()?;
+        self.head.install(generation.number, &current.partition, searcher);
+        Ok(())
+    }
+
+    fn refresh(&self, current: Option<&Current>) {
+        if let Some(current) = current {
+            match current.partition.searcher() {
+                Ok(searcher) => self.head.refresh(&current.partition, searcher),
+                Err(error) => tracing::warn!("refresh: {error}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Blocks and transactions as Tantivy documents.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `schema` | the fields |
+//! | `document` | a block, or one transaction's share of a commit, as a document |
+//! | `partition` | one UTC day of receipt: one directory, one Tantivy index |
+//! | `indexer` | the thread that adds, commits, and tells the head |
+//! | `find` | the records of an ID, from one partition |
+//!
+//! Invariant: the commit's payload holds the WAL position up to which every record is in a partition. What lies behind it
+//! is indexed again after a crash, from the WAL, and nothing before it is.
+
+pub mod document;
+pub mod find;
+pub mod indexer;
+pub mod partition;
+pub mod schema;

@@ -1,0 +1,180 @@
+//! One UTC day of receipt: one directory, one Tantivy index.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tantivy::directory::MmapDirectory;
+use tantivy::store::Compressor;
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher};
+
+use super::document::IndexDocument;
+use super::schema::{self, Fields};
+
+/// Version of schema and payloads. Another one is refused.
+const FORMAT: u32 = 1;
+/// Memory of Tantivy's arena: a full head fits, so that a commit is one segment.
+const WRITER_MEMORY_BYTES: usize = 160 << 20;
+/// Payloads are compressed already, the page cache holds them: no second cache.
+const STORE_CACHE_BLOCKS: usize = 1;
+
+/// A partition that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PartitionError {
+    /// Tantivy says so.
+    #[error("partition {path}: {error}")]
+    Tantivy {
+        /// Its directory.
+        path: PathBuf,
+        /// What Tantivy said.
+        error: tantivy::TantivyError,
+    },
+    /// The file system says so.
+    #[error("partition {path}: {error}")]
+    Io {
+        /// Its directory.
+        path: PathBuf,
+        /// What came of it.
+        error: std::io::Error,
+    },
+    /// Another version wrote it.
+    #[error("partition {path} has format {found}, this program reads format {FORMAT}: run the version that wrote it")]
+    Format {
+        /// Its directory.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+    },
+    /// The commit says nothing that we understand.
+    #[error("partition {path}: commit payload {payload:?} is malformed")]
+    Payload {
+        /// Its directory.
+        path: PathBuf,
+        /// What it says.
+        payload: String,
+    },
+}
+
+/// What a commit says besides its documents.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct CommitPayload {
+    format: u32,
+    /// Every record up to here in the WAL is in this partition or an earlier one.
+    pub wal_position: u64,
+}
+
+impl CommitPayload {
+    /// For a commit now.
+    pub fn new(wal_position: u64) -> Self {
+        Self { format: FORMAT, wal_position }
+    }
+
+    /// As Tantivy keeps it.
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).expect("two numbers are JSON")
+    }
+}
+
+/// An open partition.
+pub struct Partition {
+    /// Days since the epoch.
+    pub day: i64,
+    /// Its directory.
+    pub path: PathBuf,
+    /// The schema's fields.
+    pub fields: Fields,
+    index: Index,
+    reader: IndexReader,
+}
+
+impl Partition {
+    /// Opens the partition of `day` below `root`, and makes it when it is not there.
+    pub fn open(root: &Path, day: i64) -> Result<Self, PartitionError> {
+        let path = root.join(name(day));
+        let io = |error| PartitionError::Io { path: path.clone(), error };
+        let tantivy = |error| PartitionError::Tantivy { path: path.clone(), error };
+        std::fs::create_dir_all(&path).map_err(io)?;
+        let directory = MmapDirectory::open(&path).map_err(|error| tantivy(error.into()))?;
+        let (schema, fields) = schema::build();
+        let settings = IndexSettings {
+            docstore_compression: Compressor::None,
+            docstore_compress_dedicated_thread: false,
+            ..IndexSettings::default()
+        };
+        let index = Index::builder().schema(schema).settings(settings).open_or_create(directory).map_err(tantivy)?;
+        schema::register(index.tokenizers());
+        let reader = index
+            .reader_builder()
+            .reload_policy(ReloadPolicy::Manual)
+            .doc_store_cache_num_blocks(STORE_CACHE_BLOCKS)
+            .try_into()
+            .map_err(tantivy)?;
+        crate::wal::segment::sync_dir(root).map_err(io)?;
+        let partition = Self { day, fields, index, reader, path: path.clone() };
+        partition.wal_position()?;
+        Ok(partition)
+    }
+
+    /// The days that have a partition below `root`, rising. Other names are passed over.
+    pub fn days(root: &Path) -> std::io::Result<Vec<i64>> {
+        let names = std::fs::read_dir(root)?.map(|entry| entry.map(|entry| entry.file_name()));
+        let mut days = Vec::new();
+        for name in names {
+            days.extend(name?.to_str().and_then(day_of));
+        }
+        days.sort_unstable();
+        Ok(days)
+    }
+
+    /// Every record up to here in the WAL is committed.
+    pub fn wal_position(&self) -> Result<u64, PartitionError> {
+        let metas = self.index.load_metas().map_err(|error| self.error(error))?;
+        let Some(payload) = metas.payload else { return Ok(0) };
+        match serde_json::from_str::<CommitPayload>(&payload) {
+            Ok(CommitPayload { format: FORMAT, wal_position }) => Ok(wal_position),
+            Ok(CommitPayload { format, .. }) => Err(PartitionError::Format { path: self.path.clone(), found: format }),
+            Err(_) => Err(PartitionError::Payload { path: self.path.clone(), payload }),
+        }
+    }
+
+    /// The one writer.
+    pub fn writer(&self) -> Result<IndexWriter<IndexDocument>, PartitionError> {
+        self.index.writer_with_num_threads(1, WRITER_MEMORY_BYTES).map_err(|error| self.error(error))
+    }
+
+    /// The newest commit, merged or not.
+    pub fn searcher(&self) -> Result<Searcher, PartitionError> {
+        self.reader.reload().map_err(|error| self.error(error))?;
+        Ok(self.reader.searcher())
+    }
+
+    fn error(&self, error: tantivy::TantivyError) -> PartitionError {
+        PartitionError::Tantivy { path: self.path.clone(), error }
+    }
+}
+
+/// The directory of a day: `2026-11-23`.
+pub fn name(day: i64) -> String {
+    let epoch = jiff::civil::date(1970, 1, 1);
+    let date = epoch.checked_add(jiff::Span::new().days(day)).unwrap_or(jiff::civil::Date::MAX);
+    date.to_string()
+}
+
+fn day_of(name: &str) -> Option<i64> {
+    let date: jiff::civil::Date = name.parse().ok()?;
+    let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).ok()?;
+    Some(i64::from(days.get_days()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_have_names() {
+        for (day, text) in [(0, "1970-01-01"), (20_780, "2026-11-23"), (19_782, "2024-02-29")] {
+            assert_eq!(name(day), text);
+            assert_eq!(day_of(text), Some(day));
+        }
+        assert_eq!(day_of("lost+found"), None);
+    }
+}

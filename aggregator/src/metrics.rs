@@ -1,0 +1,134 @@
+//! What the aggregator counts. Names in the registry get the prefix `clew_aggregator_`.
+
+use std::sync::atomic::AtomicU64;
+
+use clew_service::metrics::Registry;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+
+/// Counters and gauges; shared by all parts.
+pub struct Metrics {
+    /// Records taken.
+    pub records: Counter,
+    /// Raw bytes taken.
+    pub raw_bytes: Counter,
+    /// Batches taken.
+    pub batches: Counter,
+    /// Batches that were held already, whole or in part.
+    pub batches_behind: Counter,
+    /// Batches that lay ahead of the frontier.
+    pub batches_ahead: Counter,
+    /// Messages that broke the contract.
+    pub malformed: Counter,
+    /// Gaps declared.
+    pub gaps: Counter,
+    /// Sessions that were told of a higher epoch.
+    pub fenced: Counter,
+    /// Open sessions.
+    pub sessions: Gauge,
+    /// Groups made durable.
+    pub wal_groups: Counter,
+    /// Bytes written to the WAL.
+    pub wal_bytes: Counter,
+    /// Seconds of a group's write and sync.
+    pub wal_seconds: Histogram,
+    /// Groups that could not be made durable.
+    pub wal_failures: Counter,
+    /// Commits.
+    pub commits: Counter,
+    /// Commits that failed and were tried again.
+    pub commit_failures: Counter,
+    /// Records in the head.
+    pub head_records: Gauge,
+    /// Raw bytes in the head.
+    pub head_raw_bytes: Gauge,
+    /// Free bytes of the file system of `data_dir`.
+    pub disk_free_bytes: Gauge<u64, AtomicU64>,
+    /// 1 for a part that does not work.
+    pub trouble: Family<PartLabel, Gauge>,
+    /// Seconds of a request, by route.
+    pub http_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    /// Partitions removed because of age or disk.
+    pub partitions_removed: Counter,
+}
+
+/// Names a part of the program.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct PartLabel {
+    /// See `health::Part::name`.
+    pub part: &'static str,
+}
+
+/// Names a route.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RouteLabel {
+    /// Its pattern.
+    pub route: &'static str,
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.0001, 4.0, 9))
+}
+
+impl Metrics {
+    /// Makes them and enters them into `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            records: Counter::default(),
+            raw_bytes: Counter::default(),
+            batches: Counter::default(),
+            batches_behind: Counter::default(),
+            batches_ahead: Counter::default(),
+            malformed: Counter::default(),
+            gaps: Counter::default(),
+            fenced: Counter::default(),
+            sessions: Gauge::default(),
+            wal_groups: Counter::default(),
+            wal_bytes: Counter::default(),
+            wal_seconds: seconds(),
+            wal_failures: Counter::default(),
+            commits: Counter::default(),
+            commit_failures: Counter::default(),
+            head_records: Gauge::default(),
+            head_raw_bytes: Gauge::default(),
+            disk_free_bytes: Gauge::default(),
+            trouble: Family::default(),
+            http_seconds: Family::new_with_constructor(seconds),
+            partitions_removed: Counter::default(),
+        };
+        let registry = registry.sub_registry_with_prefix("clew_aggregator");
+        let mut counter = |name, help, counter: &Counter| registry.register(name, help, counter.clone());
+        counter("records", "Records taken", &metrics.records);
+        counter("raw_bytes", "Raw bytes taken", &metrics.raw_bytes);
+        counter("batches", "Batches taken", &metrics.batches);
+        counter("batches_behind", "Batches that were held already, whole or in part", &metrics.batches_behind);
+        counter("batches_ahead", "Batches refused because they lay ahead of the frontier", &metrics.batches_ahead);
+        counter("malformed", "Messages that broke the contract", &metrics.malformed);
+        counter("gaps", "Gaps declared by agents", &metrics.gaps);
+        counter("fenced", "Sessions ended because of a higher epoch", &metrics.fenced);
+        counter("wal_groups", "Groups made durable", &metrics.wal_groups);
+        counter("wal_bytes", "Bytes written to the write-ahead log", &metrics.wal_bytes);
+        counter("wal_failures", "Groups that could not be made durable", &metrics.wal_failures);
+        counter("commits", "Commits", &metrics.commits);
+        counter("commit_failures", "Commits that failed and were tried again", &metrics.commit_failures);
+        counter("partitions_removed", "Partitions removed by retention", &metrics.partitions_removed);
+        registry.register("sessions", "Open agent sessions", metrics.sessions.clone());
+        registry.register("wal_seconds", "Write and sync of a group", metrics.wal_seconds.clone());
+        registry.register("head_records", "Records in the head", metrics.head_records.clone());
+        registry.register("head_raw_bytes", "Raw bytes in the head", metrics.head_raw_bytes.clone());
+        registry.register("disk_free_bytes", "Free bytes under data_dir", metrics.disk_free_bytes.clone());
+        registry.register("trouble", "1 for a part that does not work", metrics.trouble.clone());
+        registry.register("http_seconds", "Requests by route", metrics.http_seconds.clone());
+        metrics
+    }
+}
+
+#[cfg(test)]
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::register(&mut Registry::default())
+    }
+}

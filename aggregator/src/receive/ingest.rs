@@ -1,0 +1,273 @@
+//! The gRPC service `clew.v1.Ingest`: one task per session reads what the agent sends, checks it, and asks the journal.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
+
+use clew_proto::v1;
+use clew_proto::v1::agent_message::Message as FromAgent;
+use clew_proto::v1::aggregator_message::Message as ToAgent;
+use clew_proto::v1::ingest_server::Ingest;
+use clew_service::shutdown::CancellationToken;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::journal::{self, Ask};
+use super::session::{ANSWERS_MAX, Peer};
+use crate::batch::Batch;
+use crate::catalog::registry::Registry;
+use crate::clock;
+use crate::health::{Health, Part};
+use crate::metrics::Metrics;
+use crate::wal::entry::{BatchRecord, GapRecord, uuid};
+
+/// The largest batch that is taken, in raw bytes.
+pub const BATCH_BYTES_MAX: u32 = 4 << 20;
+/// The largest message: a batch that does not compress, and its columns.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+/// An agent says something this often.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+/// A session that is silent for so long has ended.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// What all sessions share.
+#[derive(Clone)]
+pub struct Sessions {
+    /// The journal's queue.
+    pub journal: SyncSender<journal::Request>,
+    /// Agents and sources.
+    pub registry: Arc<Registry>,
+    /// Says whether anything can be made durable now.
+    pub health: Arc<Health>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Raw bytes that one agent may have in flight.
+    pub credit_bytes: u64,
+    /// Sessions end when this is cancelled.
+    pub shutdown: CancellationToken,
+}
+
+type Answers = Pin<Box<dyn Stream<Item = Result<v1::AggregatorMessage, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Ingest for Sessions {
+    type SessionStream = Answers;
+
+    async fn session(&self, request: Request<Streaming<v1::AgentMessage>>) -> Result<Response<Answers>, Status> {
+        let (answers, receiver) = mpsc::channel(ANSWERS_MAX);
+        let sessions = self.clone();
+        tokio::spawn(async move { sessions.serve(request.into_inner(), answers).await });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+impl Sessions {
+    async fn serve(
+        self,
+        mut messages: Streaming<v1::AgentMessage>,
+        answers: mpsc::Sender<Result<v1::AggregatorMessage, Status>>,
+    ) {
+        let first = tokio::time::timeout(SILENCE, messages.next()).await;
+        let Ok(Some(Ok(v1::AgentMessage { message: Some(FromAgent::Hello(hello)) }))) = first else {
+            let _ = answers.try_send(Err(Status::invalid_argument("the first message of a session is Hello")));
+            return;
+        };
+        let Some(agent) = uuid(&hello.agent_id) else {
+            let _ = answers.try_send(Err(Status::invalid_argument("agent_id is not 16 bytes")));
+            return;
+        };
+        let peer = Arc::new(Peer::new(agent, hello.epoch, answers));
+        if !self.welcome(&peer, &hello) {
+            return;
+        }
+        self.metrics.sessions.inc();
+        tracing::info!(host = hello.host, agent = %agent, "agent connected");
+        let why = self.listen(&peer, &mut messages).await;
+        tracing::info!(host = hello.host, agent = %agent, "agent gone: {why}");
+        self.metrics.sessions.dec();
+        peer.ended.cancel();
+        self.registry.write().goodbye(agent, peer.sources().iter());
+    }
+
+    fn welcome(&self, peer: &Peer, hello: &v1::Hello) -> bool {
+        if let Some(why) = self.health.of(Part::Disk) {
+            peer.goodbye(v1::GoodbyeReason::Unavailable, &why, 0);
+            return false;
+        }
+        let known = self.registry.write().hello(peer.agent, hello, clock::now_ns());
+        if let Err(epoch) = known {
+            self.metrics.fenced.inc();
+            tracing::warn!(host = hello.host, agent = %peer.agent, "agent refused: its epoch {} is below {epoch}", hello.epoch);
+            peer.goodbye(
+                v1::GoodbyeReason::Fenced,
+                "an agent with this agent_id and a higher epoch ships already",
+                epoch,
+            );
+            return false;
+        }
+        peer.send(ToAgent::Welcome(v1::Welcome {
+            credit_bytes: self.credit_bytes,
+            batch_bytes_max: BATCH_BYTES_MAX,
+            keepalive_ms: KEEPALIVE.as_millis() as u32,
+            version: env!("CARGO_PKG_VERSION").into(),
+        }));
+        true
+    }
+
+    /// Returns why the session ended.
+    async fn listen(&self, peer: &Arc<Peer>, messages: &mut Streaming<v1::AgentMessage>) -> String {
+        let mut unzstd = match zstd::bulk::Decompressor::new() {
+            Ok(unzstd) => unzstd,
+            Err(error) => return format!("make decompressor: {error}"),
+        };
+        let mut last_ping_received;
+        loop {
+            let message = tokio::select! {
+                () = self.shutdown.cancelled() => {
+                    peer.goodbye(v1::GoodbyeReason::Shutdown, "the aggregator stops", 0);
+                    return "the aggregator stops".into();
+                }
+                () = peer.ended.cancelled() => return "told goodbye".into(),
+                message = tokio::time::timeout(SILENCE, messages.next()) => message,
+            };
+            let message = match message {
+                Err(_) => return format!("silent for {} s", SILENCE.as_secs()),
+                Ok(None) => return "closed".into(),
+                Ok(Some(Err(status))) => return status.message().to_owned(),
+                Ok(Some(Ok(message))) => message.message,
+            };
+            last_ping_received = clock::now_ns();
+            let outcome = match message {
+                Some(FromAgent::Batch(batch)) => self.batch(peer, batch, &mut unzstd),
+                Some(FromAgent::OpenSource(open)) => Ok(Some((open.source, Ask::Open(open)))),
+                Some(FromAgent::Gap(gap)) => Ok(gap_ask(peer, &gap)),
+                Some(FromAgent::CloseSource(close)) => {
+                    self.close(peer, close.source);
+                    Ok(None)
+                }
+                Some(FromAgent::Watermark(watermark)) => {
+                    self.watermark(peer, &watermark, last_ping_received);
+                    Ok(None)
+                }
+                Some(FromAgent::Ping(ping)) => {
+                    self.ping(peer, &ping, last_ping_received);
+                    Ok(None)
+                }
+                Some(FromAgent::Hello(_)) => Err("a second Hello".to_owned()),
+                None => Ok(None),
+            };
+            match outcome {
+                Ok(Some((alias, ask))) => {
+                    if !self.ask(journal::Request { peer: Arc::clone(peer), alias, ask }).await {
+                        return "the journal has ended".into();
+                    }
+                }
+                Ok(None) => {}
+                Err(why) => {
+                    self.metrics.malformed.inc();
+                    peer.goodbye(v1::GoodbyeReason::Malformed, &why, 0);
+                    return why;
+                }
+            }
+        }
+    }
+
+    /// Decodes and checks a batch.
+    fn batch(
+        &self,
+        peer: &Peer,
+        batch: v1::Batch,
+        unzstd: &mut zstd::bulk::Decompressor<'_>,
+    ) -> Result<Option<(u32, Ask)>, String> {
+        let Some(source) = peer.source(batch.source) else {
+            peer.send(ToAgent::Refused(v1::Refused {
+                source: batch.source,
+                begin: batch.begin,
+                reason: v1::RefusedReason::NotOpen as i32,
+                ..Default::default()
+            }));
+            peer.credit(batch.end.saturating_sub(batch.begin));
+            return Ok(None);
+        };
+        if batch.end.saturating_sub(batch.begin) > u64::from(BATCH_BYTES_MAX) || batch.end <= batch.begin {
+            return Err(format!("batch [{}, {}) is empty or over {BATCH_BYTES_MAX} bytes", batch.begin, batch.end));
+        }
+        if crc32c::crc32c(&batch.columns) != batch.columns_crc32c {
+            return Err(format!("batch [{}, {}): checksum does not match", batch.begin, batch.end));
+        }
+        let decoded = Batch::decode(batch.begin, batch.end, batch.records, &batch.columns, unzstd)
+            .map_err(|error| error.to_string())?;
+        let record = BatchRecord {
+            source: source.id.into_bytes().to_vec(),
+            begin: batch.begin,
+            end: batch.end,
+            taken_from: batch.begin,
+            records: batch.records,
+            columns: batch.columns,
+            prefix: batch.prefix,
+            guard: batch.guard,
+        };
+        Ok(Some((batch.source, Ask::Batch { source, batch: Box::new(decoded), record })))
+    }
+
+    fn close(&self, peer: &Peer, alias: u32) {
+        if let Some(source) = peer.closed(alias)
+            && let Some(entry) = self.registry.write().sources.get_mut(&source.id)
+        {
+            entry.open = false;
+        }
+    }
+
+    fn watermark(&self, peer: &Peer, watermark: &v1::Watermark, now_ns: i64) {
+        if let Some(agent) = self.registry.write().agents.get_mut(&peer.agent) {
+            let time_ns = i64::try_from(watermark.time_ns).unwrap_or(0);
+            agent.watermark_ns = agent.watermark_ns.max(time_ns);
+            agent.unread_bytes = watermark.unread_bytes;
+            agent.last_seen_ns = now_ns;
+            agent.dirty = true;
+        }
+    }
+
+    fn ping(&self, peer: &Peer, ping: &v1::Ping, received_ns: i64) {
+        if let Some(agent) = self.registry.write().agents.get_mut(&peer.agent) {
+            agent.last_seen_ns = received_ns;
+            if ping.clock_uncertainty_ns > 0 {
+                agent.clock_offset_ns = ping.clock_offset_ns;
+                agent.clock_uncertainty_ns = ping.clock_uncertainty_ns;
+            }
+            agent.dirty = true;
+        }
+        peer.send(ToAgent::Pong(v1::Pong {
+            ping_sent_ns: ping.sent_ns,
+            received_ns: received_ns as u64,
+            sent_ns: clock::now_ns() as u64,
+        }));
+    }
+
+    /// Puts a request into the journal's queue; waits on a blocking thread when it is full.
+    async fn ask(&self, request: journal::Request) -> bool {
+        match self.journal.try_send(request) {
+            Ok(()) => true,
+            Err(TrySendError::Disconnected(_)) => false,
+            Err(TrySendError::Full(request)) => {
+                let journal = self.journal.clone();
+                tokio::task::spawn_blocking(move || journal.send(request).is_ok()).await.unwrap_or(false)
+            }
+        }
+    }
+}
+
+fn gap_ask(peer: &Peer, gap: &v1::Gap) -> Option<(u32, Ask)> {
+    let source = peer.source(gap.source)?;
+    let record = GapRecord {
+        source: source.id.into_bytes().to_vec(),
+        begin: gap.begin,
+        end: gap.end,
+        reason: gap.reason,
+        declared_ns: 0,
+    };
+    Some((gap.source, Ask::Gap(record)))
+}

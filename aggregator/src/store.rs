@@ -1,0 +1,87 @@
+//! What the rest of the program may ask of the store: the narrow interface behind which another engine could stand.
+
+use std::sync::Arc;
+
+use crate::catalog::registry::Registry;
+use crate::head::view::{Committed, Head, Volume};
+use crate::id::Canonical;
+use crate::index::find::FindError;
+use crate::index::partition;
+use crate::record::Record;
+use crate::space;
+
+/// Head, partitions and catalog as one.
+#[derive(Clone)]
+pub struct Store {
+    /// Records.
+    pub head: Arc<Head>,
+    /// Agents and sources.
+    pub registry: Arc<Registry>,
+}
+
+/// One partition in short.
+pub struct PartitionStatus {
+    /// `2026-11-23`.
+    pub day: String,
+    /// Days since the epoch.
+    pub day_number: i64,
+    /// Tantivy documents.
+    pub documents: u64,
+    /// Tantivy segments.
+    pub segments: usize,
+    /// Records in its blocks.
+    pub records: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// Every record of an ID, however it is spelled, in no particular order. Blocks: to be called on a blocking thread.
+    pub fn find(&self, id: &[u8]) -> Result<Vec<Record>, FindError> {
+        self.head.find(&Canonical::candidates(id))
+    }
+
+    /// How much is in the head.
+    pub fn head_volume(&self) -> Volume {
+        self.head.volume()
+    }
+
+    /// All partitions, the oldest first.
+    pub fn partitions(&self) -> Vec<PartitionStatus> {
+        Self::status_of(&self.head.partitions())
+    }
+
+    /// Head and partitions as of one moment: no record is counted twice, none is left out.
+    pub fn consistent_volume(&self) -> (Volume, Vec<PartitionStatus>) {
+        let (volume, partitions) = self.head.volume_and_partitions();
+        (volume, Self::status_of(&partitions))
+    }
+
+    fn status_of(partitions: &[Committed]) -> Vec<PartitionStatus> {
+        let status = partitions.iter().map(|committed| {
+            let searcher = &committed.searcher;
+            let records = searcher.segment_readers().iter().map(|segment| block_records(segment).unwrap_or(0)).sum();
+            PartitionStatus {
+                day: partition::name(committed.partition.day),
+                day_number: committed.partition.day,
+                documents: searcher.num_docs(),
+                segments: searcher.segment_readers().len(),
+                records,
+                bytes: space::used_bytes(&committed.partition.path).unwrap_or(0),
+            }
+        });
+        status.collect()
+    }
+}
+
+/// Records of a segment's blocks.
+fn block_records(segment: &tantivy::SegmentReader) -> tantivy::Result<u64> {
+    let fast = segment.fast_fields();
+    // Only blocks have raw bytes: a transaction's records are those of blocks.
+    let (records, raw_bytes) = (fast.u64("records")?, fast.u64("raw_bytes")?);
+    Ok(segment
+        .doc_ids_alive()
+        .filter(|doc| raw_bytes.first(*doc).is_some())
+        .map(|doc| records.first(doc).unwrap_or(0))
+        .sum())
+}

@@ -1,0 +1,146 @@
+//! Whether a transaction's records are all of it.
+//!
+//! An agent's watermark says: everything that my files held at that time is held by the aggregator. When every agent that
+//! was ever heard has passed the transaction's last record, nothing that an agent had can be missing: *settled*. Until
+//! then it is *open*. A gap that an agent declared while it lasted makes it *gapped*. Files that no agent follows cannot
+//! be proved absent, and an agent's clock counts with its measured offset.
+
+use uuid::Uuid;
+
+use crate::catalog::registry::{Agent, State};
+use crate::wal::entry::GapRecord;
+
+/// The verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Some agent is behind.
+    Open,
+    /// Every agent has passed it.
+    Settled,
+    /// Bytes that could have belonged to it were lost.
+    Gapped,
+}
+
+/// An agent whose watermark has not passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Behind {
+    /// Its ID.
+    pub agent: Uuid,
+    /// Its host.
+    pub host: String,
+    /// Its watermark on our clock; none: it never said.
+    pub watermark_ns: Option<i64>,
+    /// How far it is behind.
+    pub behind_ns: Option<i64>,
+    /// Whether a session is open.
+    pub connected: bool,
+}
+
+/// A gap, with the place where it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GapAt {
+    /// The source's host.
+    pub host: String,
+    /// The source's service.
+    pub service: String,
+    /// The source's file.
+    pub file: String,
+    /// The gap.
+    pub gap: GapRecord,
+}
+
+/// The verdict with its reasons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completeness {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Who is behind.
+    pub behind: Vec<Behind>,
+    /// The gaps that count.
+    pub gaps: Vec<GapAt>,
+}
+
+/// A gap that was declared up to so long after the last record may hold some of the transaction.
+const GAP_SLACK_NS: i64 = 60_000_000_000;
+
+/// The agents whose watermark lies before `time_ns`.
+pub fn behind(state: &State, time_ns: i64) -> Vec<Behind> {
+    let mut behind: Vec<_> = state
+        .agents
+        .iter()
+        .filter_map(|(id, agent)| {
+            let watermark_ns = watermark(agent);
+            let passed = watermark_ns.is_some_and(|watermark| watermark >= time_ns);
+            (!passed).then(|| Behind {
+                agent: *id,
+                host: agent.host.clone(),
+                watermark_ns,
+                behind_ns: watermark_ns.map(|watermark| time_ns.saturating_sub(watermark)),
+                connected: agent.sessions > 0,
+            })
+        })
+        .collect();
+    behind.sort_by(|left, right| left.host.cmp(&right.host).then(left.agent.cmp(&right.agent)));
+    behind
+}
+
+/// An agent's watermark on our clock, at its earliest.
+pub fn watermark(agent: &Agent) -> Option<i64> {
+    let uncertainty = i64::try_from(agent.clock_uncertainty_ns).unwrap_or(i64::MAX);
+    (agent.watermark_ns > 0)
+        .then(|| agent.watermark_ns.saturating_add(agent.clock_offset_ns).saturating_sub(uncertainty))
+}
+
+/// Of a transaction whose records lie between the two times.
+pub fn of(state: &State, time_min: i64, time_max: i64) -> Completeness {
+    let behind = behind(state, time_max);
+    let gaps: Vec<_> = state
+        .sources
+        .values()
+        .flat_map(|entry| entry.gaps.iter().map(move |gap| (entry, gap)))
+        .filter(|(_, gap)| gap.declared_ns >= time_min && gap.declared_ns <= time_max.saturating_add(GAP_SLACK_NS))
+        .map(|(entry, gap)| GapAt {
+            host: entry.source.host.clone(),
+            service: entry.source.service.clone(),
+            file: entry.source.file(),
+            gap: gap.clone(),
+        })
+        .collect();
+    let verdict = match (gaps.is_empty(), behind.is_empty()) {
+        (false, _) => Verdict::Gapped,
+        (true, false) => Verdict::Open,
+        (true, true) => Verdict::Settled,
+    };
+    Completeness { verdict, behind, gaps }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(watermarks: &[i64]) -> State {
+        let mut state = State::default();
+        for (index, watermark_ns) in watermarks.iter().enumerate() {
+            let agent = Agent { host: format!("h{index}"), watermark_ns: *watermark_ns, ..Agent::default() };
+            state.agents.insert(Uuid::from_u128(index as u128), agent);
+        }
+        state
+    }
+
+    #[test]
+    fn settled_when_every_watermark_has_passed() {
+        assert_eq!(of(&state(&[100, 101]), 50, 100).verdict, Verdict::Settled);
+        let open = of(&state(&[100, 99, 0]), 50, 100);
+        assert_eq!(open.verdict, Verdict::Open);
+        let hosts: Vec<_> = open.behind.iter().map(|agent| (agent.host.as_str(), agent.behind_ns)).collect();
+        assert_eq!(hosts, [("h1", Some(1)), ("h2", None)]);
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_does_not_settle_early() {
+        let mut state = state(&[150]);
+        let agent = state.agents.get_mut(&Uuid::from_u128(0)).unwrap();
+        (agent.clock_offset_ns, agent.clock_uncertainty_ns) = (-60, 5);
+        assert_eq!(of(&state, 50, 100).verdict, Verdict::Open);
+    }
+}
