@@ -10,7 +10,7 @@
 //! A reader decodes only the columns that it needs, and passes over those that it does not know.
 
 use super::columns::{Columns, SEVERITIES};
-use super::overlay::{self, TimeText, VERBATIM};
+use super::overlay::{Hider, Spellings, VERBATIM};
 use super::spelling::Form;
 use super::tokens::Words;
 use super::varint::{put, put_bytes, put_signed};
@@ -109,6 +109,10 @@ pub struct Encoder {
     zstd_small: zstd::bulk::Compressor<'static>,
     zstd_raw: zstd::bulk::Compressor<'static>,
     words: Words,
+    /// The overlaid bytes of the block at hand.
+    raw: Vec<u8>,
+    /// A compressed column, before it is copied.
+    stored: Vec<u8>,
 }
 
 /// Level for the raw bytes: past it, a percent of disk costs ten percent of time.
@@ -121,7 +125,7 @@ const ZSTD_BYTES_MIN: usize = 48;
 impl Default for Encoder {
     fn default() -> Self {
         let compressor = |level| zstd::bulk::Compressor::new(level).expect("the level is valid and memory suffices");
-        Self { zstd_small: compressor(SMALL_LEVEL), zstd_raw: compressor(RAW_LEVEL), words: Words::default() }
+        Self { zstd_small: compressor(SMALL_LEVEL), zstd_raw: compressor(RAW_LEVEL), words: Words::default(), raw: Vec::new(), stored: Vec::new() }
     }
 }
 
@@ -130,41 +134,42 @@ impl Encoder {
     pub fn seal(&mut self, columns: &Columns) -> Sealed {
         assert!(!columns.overlaid && columns.records() > 0);
         let summary = summarise(columns);
-        let (raw, flags) = overlaid(columns);
-        let words = self.words.collect(&raw);
+        let flags = overlay(columns, &mut self.raw);
+        let words = self.words.collect(&self.raw);
         let mut table = Table::default();
-        let small = &mut self.zstd_small;
-        table.add(Column::Sources, sources(columns), small);
-        table.add(Column::Runs, runs(columns), small);
-        table.add(Column::Times, times(&columns.times), small);
-        table.add(Column::Severities, columns.severities.clone(), small);
-        table.add(Column::Flags, flags, small);
-        table.add(Column::Lengths, varints(&columns.lengths), small);
-        table.add_plain(Column::Ids, ids(columns));
-        table.add(Column::IdCounts, columns.id_counts.clone(), small);
-        table.add(Column::IdRefs, id_refs(&columns.id_refs), small);
-        table.add(Column::Raw, raw, &mut self.zstd_raw);
+        let mut small = Zstd { compressor: &mut self.zstd_small, stored: &mut self.stored };
+        table.add(Column::Sources, &sources(columns), &mut small);
+        table.add(Column::Runs, &runs(columns), &mut small);
+        table.add(Column::Times, &times(&columns.times), &mut small);
+        table.add(Column::Severities, &columns.severities, &mut small);
+        table.add(Column::Flags, &flags, &mut small);
+        table.add(Column::Lengths, &varints(&columns.lengths), &mut small);
+        table.add_plain(Column::Ids, &ids(columns));
+        table.add(Column::IdCounts, &columns.id_counts, &mut small);
+        table.add(Column::IdRefs, &id_refs(&columns.id_refs), &mut small);
+        table.add(Column::Raw, &self.raw, &mut Zstd { compressor: &mut self.zstd_raw, stored: &mut self.stored });
         Sealed { payload: table.finish(), summary, words }
     }
 }
 
-/// The raw bytes with IDs and times hidden, and the flags that say where they are not.
-fn overlaid(columns: &Columns) -> (Vec<u8>, Vec<u8>) {
-    let mut raw = columns.raw.clone();
+/// Puts the raw bytes with IDs and times hidden into `raw`; returns the flags, which say where they are not.
+fn overlay(columns: &Columns, raw: &mut Vec<u8>) -> Vec<u8> {
+    raw.clear();
+    raw.extend_from_slice(&columns.raw);
     let mut flags = columns.flags.clone();
-    let mut text = TimeText::default();
+    let mut hider = Hider::default();
+    let spellings = Spellings::of(&columns.ids);
     let (mut at, mut references) = (0, 0);
     for (record, length) in columns.lengths.iter().enumerate() {
-        let count = usize::from(columns.id_counts[record]);
-        let ids = columns.id_refs[references..references + count].iter().map(|id| &columns.ids[*id as usize]);
+        let own = &columns.id_refs[references..references + usize::from(columns.id_counts[record])];
         let line = &mut raw[at..at + *length as usize];
-        if !overlay::hide(line, columns.times[record], ids, &mut text) {
+        if !hider.hide(line, columns.times[record], own, &spellings) {
             flags[record] |= VERBATIM;
         }
         at += *length as usize;
-        references += count;
+        references += own.len();
     }
-    (raw, flags)
+    flags
 }
 
 fn summarise(columns: &Columns) -> Summary {
@@ -298,6 +303,21 @@ fn form_code(form: &Form) -> u8 {
     }
 }
 
+/// A compressor with a buffer that is kept.
+struct Zstd<'a> {
+    compressor: &'a mut zstd::bulk::Compressor<'static>,
+    stored: &'a mut Vec<u8>,
+}
+
+impl Zstd<'_> {
+    fn compress(&mut self, plain: &[u8]) -> &[u8] {
+        self.stored.clear();
+        self.stored.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        self.compressor.compress_to_buffer(plain, self.stored).expect("the buffer is as large as zstd asks for");
+        self.stored
+    }
+}
+
 /// The table of columns while it grows.
 #[derive(Default)]
 struct Table {
@@ -307,15 +327,15 @@ struct Table {
 }
 
 impl Table {
-    fn add(&mut self, column: Column, plain: Vec<u8>, zstd: &mut zstd::bulk::Compressor<'_>) {
+    fn add(&mut self, column: Column, plain: &[u8], zstd: &mut Zstd<'_>) {
         match plain.split_first() {
             Some((first, rest)) if !rest.is_empty() && rest.iter().all(|byte| byte == first) => {
                 self.push(column, Codec::Constant, plain.len(), &[*first]);
             }
             _ if plain.len() >= ZSTD_BYTES_MIN => {
-                let stored = zstd.compress(&plain).expect("the buffer is as large as zstd asks for");
+                let stored = zstd.compress(plain);
                 if stored.len() < plain.len() {
-                    self.push(column, Codec::Zstd, plain.len(), &stored);
+                    self.push(column, Codec::Zstd, plain.len(), stored);
                 } else {
                     self.add_plain(column, plain);
                 }
@@ -324,8 +344,8 @@ impl Table {
         }
     }
 
-    fn add_plain(&mut self, column: Column, plain: Vec<u8>) {
-        self.push(column, Codec::Plain, plain.len(), &plain);
+    fn add_plain(&mut self, column: Column, plain: &[u8]) {
+        self.push(column, Codec::Plain, plain.len(), plain);
     }
 
     fn push(&mut self, column: Column, codec: Codec, plain_length: usize, stored: &[u8]) {

@@ -5,7 +5,7 @@
 //! all bytes on disk. A line that holds a filler byte by nature is left alone and marked [`VERBATIM`]. Restoring needs
 //! the line, its time and its IDs alone, and gives back the exact bytes.
 
-use super::spelling::{Form, SpelledId};
+use super::spelling::SpelledId;
 
 /// Bit of the flags column inside a block: nothing was taken out of this record.
 pub const VERBATIM: u8 = 0x80;
@@ -73,27 +73,77 @@ fn date_time(second: i64) -> [u8; DATE_TIME] {
     text
 }
 
-/// Overwrites the time and the IDs in `line`. False: the line holds filler bytes by nature and is left as it is.
-pub fn hide<'a>(line: &mut [u8], time: i64, ids: impl Iterator<Item = &'a SpelledId>, text: &mut TimeText) -> bool {
-    if line.iter().fold(false, |found, byte| found | ((1..=FILLER_MAX).contains(byte))) {
-        return false;
+/// The spellings of a block's dictionary, written out once: those that a block stores as numbers, none for others.
+pub struct Spellings(Vec<Option<Vec<u8>>>);
+
+impl Spellings {
+    /// Of this dictionary.
+    pub fn of(ids: &[SpelledId]) -> Self {
+        Self(ids.iter().map(|id| id.is_number().then(|| id.spelling())).collect())
     }
-    text.set(time);
-    hide_time(line, text);
-    for (id, filler) in ids.zip(ID_FILLERS) {
-        if let Some(spelling) = fixed_width(id)
-            && let Some(at) = memchr::memmem::find(line, &spelling)
-        {
-            line[at..at + spelling.len()].fill(filler);
-        }
+
+    fn get(&self, reference: u32) -> Option<&[u8]> {
+        self.0[reference as usize].as_deref()
     }
-    true
 }
 
-fn hide_time(line: &mut [u8], text: &TimeText) {
-    let searched = line.len().min(TIME_SEARCH_BYTES);
-    let Some(at) = memchr::memmem::find(&line[..searched], &text.text[..DATE]) else { return };
-    let Some(found) = line.get_mut(at..) else { return };
+/// Hides times and IDs, line after line; remembers where it found them, because lines of one file are alike.
+#[derive(Default)]
+pub struct Hider {
+    text: TimeText,
+    time_at: usize,
+    /// Where IDs were found lately, the latest first.
+    ids_at: Vec<usize>,
+}
+
+/// So many places are tried before a line is searched.
+const PLACES_MAX: usize = 24;
+
+impl Hider {
+    /// Overwrites the time and the IDs (`references` into `spellings`) in `line`. False: the line holds filler bytes by
+    /// nature and is left as it is.
+    pub fn hide(&mut self, line: &mut [u8], time: i64, references: &[u32], spellings: &Spellings) -> bool {
+        if line.iter().fold(false, |found, byte| found | ((1..=FILLER_MAX).contains(byte))) {
+            return false;
+        }
+        self.text.set(time);
+        if let Some(at) = self.find_date(line) {
+            hide_time(&mut line[at..], &self.text);
+        }
+        for (reference, filler) in references.iter().zip(ID_FILLERS) {
+            if let Some(spelling) = spellings.get(*reference)
+                && let Some(at) = self.find_id(line, spelling)
+            {
+                line[at..at + spelling.len()].fill(filler);
+            }
+        }
+        true
+    }
+
+    fn find_date(&mut self, line: &[u8]) -> Option<usize> {
+        let date = &self.text.text[..DATE];
+        if line.get(self.time_at..self.time_at + DATE) != Some(date) {
+            let searched = line.len().min(TIME_SEARCH_BYTES);
+            self.time_at = memchr::memmem::find(&line[..searched], date)?;
+        }
+        Some(self.time_at)
+    }
+
+    fn find_id(&mut self, line: &[u8], spelling: &[u8]) -> Option<usize> {
+        let stands_at = |at: &usize| line.get(*at..*at + spelling.len()) == Some(spelling);
+        if let Some(place) = self.ids_at.iter().position(stands_at) {
+            self.ids_at[..=place].rotate_right(1);
+            return Some(self.ids_at[0]);
+        }
+        let at = memchr::memmem::find(line, spelling)?;
+        self.ids_at.truncate(PLACES_MAX - 1);
+        self.ids_at.insert(0, at);
+        Some(at)
+    }
+}
+
+/// `found` begins with the date.
+fn hide_time(found: &mut [u8], text: &TimeText) {
     // Whatever stands between date and time of day (T or a space) stays.
     if found.len() < DATE_TIME || found[DATE + 1..DATE_TIME] != text.text[DATE + 1..] {
         return;
@@ -119,7 +169,7 @@ fn hide_time(line: &mut [u8], text: &TimeText) {
     }
 }
 
-/// The reverse of [`hide`].
+/// The reverse of [`Hider::hide`].
 pub fn restore<'a>(line: &mut [u8], time: i64, ids: impl Iterator<Item = &'a SpelledId>, text: &mut TimeText) {
     if let Some(at) = memchr::memchr(TIME_FILLER, line) {
         text.set(time);
@@ -130,17 +180,13 @@ pub fn restore<'a>(line: &mut [u8], time: i64, ids: impl Iterator<Item = &'a Spe
     }
     for (id, filler) in ids.zip(ID_FILLERS) {
         if let Some(at) = memchr::memchr(filler, line)
-            && let Some(spelling) = fixed_width(id)
+            && id.is_number()
+            && let spelling = id.spelling()
             && let Some(hidden) = line[at..].get_mut(..spelling.len())
         {
             hidden.copy_from_slice(&spelling);
         }
     }
-}
-
-/// The spelling, if it is one that a block stores as a number.
-fn fixed_width(id: &SpelledId) -> Option<Vec<u8>> {
-    (!matches!(id.form, Form::Other(_))).then(|| id.spelling())
 }
 
 #[cfg(test)]
@@ -154,7 +200,8 @@ mod tests {
     fn hidden(line: &str, time: i64, ids: &[&str]) -> String {
         let ids: Vec<_> = ids.iter().map(|id| SpelledId::new(id.as_bytes(), 0)).collect();
         let mut bytes = line.as_bytes().to_vec();
-        assert!(hide(&mut bytes, time, ids.iter(), &mut TimeText::default()));
+        let references: Vec<u32> = (0..ids.len() as u32).collect();
+        assert!(Hider::default().hide(&mut bytes, time, &references, &Spellings::of(&ids)));
         let hidden = bytes.clone();
         restore(&mut bytes, time, ids.iter(), &mut TimeText::default());
         assert_eq!(bytes, line.as_bytes());
@@ -188,26 +235,34 @@ mod tests {
         #[test]
         fn what_was_hidden_comes_back(
             time in any::<i64>(),
-            parts in proptest::collection::vec((0usize..6, proptest::collection::vec(any::<u8>(), 0..6)), 0..8),
+            lines in proptest::collection::vec(
+                proptest::collection::vec((0usize..6, proptest::collection::vec(any::<u8>(), 0..6)), 0..8),
+                1..4,
+            ),
             ids in proptest::collection::vec(prop_oneof!["[0-9a-f]{32}", "[0-9a-f]{16}", "[a-z]{3}"], 0..5),
         ) {
             let ids: Vec<_> = ids.iter().map(|id| SpelledId::new(id.as_bytes(), 0)).collect();
+            let references: Vec<u32> = (0..ids.len() as u32).collect();
+            let spellings = Spellings::of(&ids);
             let mut text = TimeText::default();
             text.set(time);
-            let mut line = Vec::new();
-            for (what, noise) in parts {
-                match what {
-                    0 => line.extend(text.text),
-                    1 => line.extend([b"." as &[u8], &text.fraction].concat()),
-                    _ => line.extend(ids.get(what - 2).map(SpelledId::spelling).unwrap_or_default()),
+            let mut hider = Hider::default();
+            for parts in lines {
+                let mut line = Vec::new();
+                for (what, noise) in parts {
+                    match what {
+                        0 => line.extend(text.text),
+                        1 => line.extend([b"." as &[u8], &text.fraction].concat()),
+                        _ => line.extend(ids.get(what - 2).map(SpelledId::spelling).unwrap_or_default()),
+                    }
+                    line.extend(noise);
                 }
-                line.extend(noise);
+                let original = line.clone();
+                if hider.hide(&mut line, time, &references, &spellings) {
+                    restore(&mut line, time, ids.iter(), &mut TimeText::default());
+                }
+                prop_assert_eq!(line, original);
             }
-            let original = line.clone();
-            if hide(&mut line, time, ids.iter(), &mut text) {
-                restore(&mut line, time, ids.iter(), &mut TimeText::default());
-            }
-            prop_assert_eq!(line, original);
         }
     }
 }

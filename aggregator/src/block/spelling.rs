@@ -43,6 +43,11 @@ impl SpelledId {
         Self { canonical, form, kind }
     }
 
+    /// Whether the spelling is a function of the number.
+    pub fn is_number(&self) -> bool {
+        !matches!(self.form, Form::Other(_))
+    }
+
     /// The ID as it stands in the record.
     pub fn spelling(&self) -> Vec<u8> {
         match (&self.form, &self.canonical) {
