@@ -31,8 +31,8 @@ use crate::receive::journal::{Durable, Journal};
 use crate::retention;
 use crate::store::Store;
 use crate::wal::entry::{Entry, Event, uuid};
-use crate::wal::recovery;
 use crate::wal::writer::Writer;
+use crate::wal::{recovery, segment};
 
 /// Requests that wait for the journal; credit bounds their bytes.
 const JOURNAL_QUEUE: usize = 1024;
@@ -40,6 +40,8 @@ const JOURNAL_QUEUE: usize = 1024;
 const HEAD_QUEUE: usize = 64;
 /// Retention is looked at this often.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
+/// At start so much of the newest partition is read ahead: a tenth of a second from any disk.
+const WARM_BYTES_MAX: u64 = 64 << 20;
 /// HTTP/2 windows: a few batches, compressed.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
@@ -145,7 +147,7 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
     shutdown.cancel();
     let stop = tokio::task::spawn_blocking(move || engine.stop());
     match tokio::time::timeout(STOP_GRACE, stop).await {
-        Ok(stopped) => stopped?,
+        Ok(stopped) => stopped??,
         Err(_) => {
             anyhow::bail!("stopped without a last commit, it did not succeed in time; the wal holds what is missing")
         }
@@ -195,9 +197,10 @@ struct Engine {
     store: Store,
     journal: mpsc::SyncSender<crate::receive::journal::Request>,
     stopping: CancellationToken,
-    journal_thread: JoinHandle<()>,
+    wal_dir: PathBuf,
+    journal_thread: JoinHandle<u64>,
     head_thread: JoinHandle<()>,
-    indexer_thread: JoinHandle<()>,
+    indexer_thread: JoinHandle<CatalogStore>,
 }
 
 impl Engine {
@@ -240,24 +243,28 @@ impl Engine {
             store: Store { head, registry },
             journal,
             stopping,
+            wal_dir,
             head_thread: thread("head", move || fill_head(appender, &durable_receiver))?,
             journal_thread: thread("journal", move || journal_loop.run(&requests))?,
             indexer_thread,
         })
     }
 
-    /// Ends the threads in the order in which data flows: each one empties its queue first.
-    fn stop(self) {
+    /// Ends the threads in the order in which data flows: each one empties its queue first. After the last commit nothing
+    /// in the WAL is needed any more.
+    fn stop(self) -> anyhow::Result<()> {
+        let ended = |name: &'static str| move |_| anyhow::anyhow!("thread {name} panicked");
         self.stopping.cancel();
-        for thread in [self.journal_thread, self.head_thread, self.indexer_thread] {
-            if thread.join().is_err() {
-                tracing::error!("a thread panicked");
-            }
-        }
+        let wal_end = self.journal_thread.join().map_err(ended("journal"))?;
+        self.head_thread.join().map_err(ended("head"))?;
+        let catalog = self.indexer_thread.join().map_err(ended("indexer"))?;
+        catalog.save(&self.store.registry, wal_end)?;
+        segment::remove_all(&self.wal_dir)?;
+        Ok(())
     }
 }
 
-fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+fn thread<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'static) -> std::io::Result<JoinHandle<T>> {
     std::thread::Builder::new().name(name.into()).spawn(body)
 }
 
@@ -265,10 +272,17 @@ fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<J
 fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
     let mut committed = Vec::new();
     let mut position = 0;
-    for day in Partition::days(root)? {
-        let partition = Partition::open(root, day)?;
+    let days = Partition::days(root)?;
+    for day in &days {
+        let partition = Partition::open(root, *day)?;
         position = position.max(partition.wal_position()?);
         committed.push(Committed { searcher: partition.searcher()?, partition: Arc::new(partition) });
+    }
+    // The newest day is what is asked for most: its first answer after a restart shall be as fast as the others.
+    if let Some(newest) = committed.last()
+        && let Err(error) = newest.partition.warm(WARM_BYTES_MAX)
+    {
+        tracing::warn!("warm {}: {error}", newest.partition.path.display());
     }
     Ok((Arc::new(Head::new(committed)), position))
 }
@@ -285,7 +299,7 @@ fn replay(
     let mut unzstd = zstd::bulk::Decompressor::new()?;
     let mut records = 0;
     let mut failure = None;
-    let recovered = recovery::recover(dir, cataloged.min(committed), |end, payload| {
+    let mut recovered = recovery::recover(dir, cataloged.min(committed), |end, payload| {
         let replayed = replay_entry(end, payload, committed, registry, appender, &mut unzstd);
         match replayed {
             Ok(count) => records += count,
@@ -294,6 +308,10 @@ fn replay(
     })?;
     if let Some(error) = failure {
         return Err(error);
+    }
+    if recovered.newest.is_none() {
+        // A clean stop leaves no segment: both stores know everything up to the later of their positions.
+        recovered.end = recovered.end.max(cataloged).max(committed);
     }
     if recovered.torn_bytes > 0 {
         tracing::warn!(

@@ -3,10 +3,10 @@
 //! Nothing here trusts its input: every length is checked against what is there and against [`RECORDS_MAX`] and
 //! [`PLAIN_BYTES_MAX`] before memory is taken, and every index before it is followed.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use uuid::Uuid;
+use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer, ResetDirective};
 
 use super::columns::{Columns, Run};
 use super::encode::{Codec, Column, MAGIC, VERSION};
@@ -39,6 +39,40 @@ pub enum Corrupt {
     /// The same, for the table of columns.
     #[error("block table is malformed")]
     Table,
+}
+
+/// A decompressor that is kept from column to column: making one costs more than most columns.
+pub struct Unzstd(DCtx<'static>);
+
+impl Default for Unzstd {
+    fn default() -> Self {
+        Self(DCtx::create())
+    }
+}
+
+impl Unzstd {
+    /// All `length` bytes of a frame.
+    fn whole(&mut self, stored: &[u8], length: usize) -> Option<Vec<u8>> {
+        let mut plain = Vec::with_capacity(length);
+        self.0.decompress(&mut plain, stored).ok()?;
+        (plain.len() == length).then_some(plain)
+    }
+
+    /// The first `length` bytes of a frame.
+    fn prefix(&mut self, stored: &[u8], length: usize) -> Option<Vec<u8>> {
+        self.0.reset(ResetDirective::SessionOnly).ok()?;
+        let mut plain = vec![0; length];
+        let mut output = OutBuffer::around(&mut plain[..]);
+        let mut input = InBuffer::around(stored);
+        while output.pos() < length {
+            let before = (output.pos(), input.pos());
+            self.0.decompress_stream(&mut output, &mut input).ok()?;
+            if before == (output.pos(), input.pos()) {
+                return None;
+            }
+        }
+        Some(plain)
+    }
 }
 
 /// A payload whose checksum and table were checked.
@@ -92,39 +126,39 @@ impl<'a> Payload<'a> {
     }
 
     /// Every record that carries one of `wanted`, in the block's order.
-    pub fn find(&self, wanted: &[Canonical]) -> Result<Vec<Record>, Corrupt> {
-        let ids = self.ids()?;
+    pub fn find(&self, wanted: &[Canonical], unzstd: &mut Unzstd) -> Result<Vec<Record>, Corrupt> {
+        let ids = self.ids(unzstd)?;
         if !ids.iter().any(|id| wanted.contains(&id.canonical)) {
             return Ok(Vec::new());
         }
-        let mut columns = self.without_raw(ids)?;
+        let mut columns = self.without_raw(ids, unzstd)?;
         let found = columns.find(wanted);
         if let Some(last) = found.last() {
-            columns.raw = self.raw(columns.raw_end(*last))?;
+            columns.raw = self.raw(columns.raw_end(*last), unzstd)?;
         }
         Ok(columns.materialise(&found))
     }
 
     /// All columns.
-    pub fn columns(&self) -> Result<Columns, Corrupt> {
-        let mut columns = self.without_raw(self.ids()?)?;
+    pub fn columns(&self, unzstd: &mut Unzstd) -> Result<Columns, Corrupt> {
+        let mut columns = self.without_raw(self.ids(unzstd)?, unzstd)?;
         let size = columns.lengths.iter().map(|length| *length as usize).sum();
-        columns.raw = self.raw(size)?;
+        columns.raw = self.raw(size, unzstd)?;
         Ok(columns)
     }
 
-    fn without_raw(&self, ids: Vec<SpelledId>) -> Result<Columns, Corrupt> {
-        let (records, sources) = self.sources()?;
-        let id_counts = self.bytes(Column::IdCounts, records)?;
+    fn without_raw(&self, ids: Vec<SpelledId>, unzstd: &mut Unzstd) -> Result<Columns, Corrupt> {
+        let (records, sources) = self.sources(unzstd)?;
+        let id_counts = self.bytes(Column::IdCounts, records, unzstd)?;
         let references = id_counts.iter().map(|count| usize::from(*count)).sum();
         let columns = Columns {
-            runs: self.runs(records, sources.len())?,
+            runs: self.runs(records, sources.len(), unzstd)?,
             sources,
-            times: self.times(records)?,
-            severities: self.bytes(Column::Severities, records)?,
-            flags: self.bytes(Column::Flags, records)?,
-            lengths: self.lengths(records)?,
-            id_refs: self.id_refs(references, ids.len())?,
+            times: self.times(records, unzstd)?,
+            severities: self.bytes(Column::Severities, records, unzstd)?,
+            flags: self.bytes(Column::Flags, records, unzstd)?,
+            lengths: self.lengths(records, unzstd)?,
+            id_refs: self.id_refs(references, ids.len(), unzstd)?,
             ids,
             id_counts,
             raw: Vec::new(),
@@ -138,13 +172,13 @@ impl<'a> Payload<'a> {
     }
 
     /// A column's plain bytes.
-    fn plain(&self, column: Column) -> Result<Vec<u8>, Corrupt> {
+    fn plain(&self, column: Column, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
         let entry = self.entry(column)?;
-        self.prefix(column, entry.plain_length)
+        self.prefix(column, entry.plain_length, unzstd)
     }
 
     /// The first `length` plain bytes of a column.
-    fn prefix(&self, column: Column, length: usize) -> Result<Vec<u8>, Corrupt> {
+    fn prefix(&self, column: Column, length: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
         let entry = self.entry(column)?;
         let malformed = Corrupt::Column(column);
         if length > entry.plain_length {
@@ -156,32 +190,28 @@ impl<'a> Payload<'a> {
                 [byte] => Ok(vec![*byte; length]),
                 _ => Err(malformed),
             },
-            codec if codec == Codec::Zstd as u8 && length == entry.plain_length => {
-                zstd::bulk::decompress(entry.stored, length).ok().filter(|plain| plain.len() == length).ok_or(malformed)
-            }
             codec if codec == Codec::Zstd as u8 => {
-                let mut plain = vec![0; length];
-                zstd::stream::read::Decoder::with_buffer(entry.stored)
-                    .and_then(|mut decoder| decoder.read_exact(&mut plain))
-                    .map_err(|_| malformed)?;
-                Ok(plain)
+                let whole = length == entry.plain_length;
+                let plain =
+                    if whole { unzstd.whole(entry.stored, length) } else { unzstd.prefix(entry.stored, length) };
+                plain.ok_or(malformed)
             }
             _ => Err(malformed),
         }
     }
 
     /// A column of one byte per record.
-    fn bytes(&self, column: Column, records: usize) -> Result<Vec<u8>, Corrupt> {
-        let bytes = self.plain(column)?;
+    fn bytes(&self, column: Column, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+        let bytes = self.plain(column, unzstd)?;
         if bytes.len() == records { Ok(bytes) } else { Err(Corrupt::Column(column)) }
     }
 
-    fn raw(&self, length: usize) -> Result<Vec<u8>, Corrupt> {
-        self.prefix(Column::Raw, length)
+    fn raw(&self, length: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+        self.prefix(Column::Raw, length, unzstd)
     }
 
-    fn sources(&self) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
-        let plain = self.plain(Column::Sources)?;
+    fn sources(&self, unzstd: &mut Unzstd) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
+        let plain = self.plain(Column::Sources, unzstd)?;
         let parsed = || -> Option<(usize, Vec<Arc<Source>>)> {
             let mut input = &plain[..];
             let records = usize::try_from(take(&mut input)?).ok().filter(|records| *records <= RECORDS_MAX)?;
@@ -205,8 +235,8 @@ impl<'a> Payload<'a> {
         parsed().ok_or(Corrupt::Column(Column::Sources))
     }
 
-    fn runs(&self, records: usize, sources: usize) -> Result<Vec<Run>, Corrupt> {
-        let plain = self.plain(Column::Runs)?;
+    fn runs(&self, records: usize, sources: usize, unzstd: &mut Unzstd) -> Result<Vec<Run>, Corrupt> {
+        let plain = self.plain(Column::Runs, unzstd)?;
         let parsed = || -> Option<Vec<Run>> {
             let mut input = &plain[..];
             let count = take(&mut input)?;
@@ -224,8 +254,8 @@ impl<'a> Payload<'a> {
         parsed().ok_or(Corrupt::Column(Column::Runs))
     }
 
-    fn times(&self, records: usize) -> Result<Vec<i64>, Corrupt> {
-        let plain = self.plain(Column::Times)?;
+    fn times(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<i64>, Corrupt> {
+        let plain = self.plain(Column::Times, unzstd)?;
         let mut input = &plain[..];
         let mut last = 0i64;
         let scale = take(&mut input).and_then(|scale| i64::try_from(scale).ok());
@@ -240,8 +270,8 @@ impl<'a> Payload<'a> {
         times.ok_or(Corrupt::Column(Column::Times))
     }
 
-    fn lengths(&self, records: usize) -> Result<Vec<u32>, Corrupt> {
-        let plain = self.plain(Column::Lengths)?;
+    fn lengths(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
+        let plain = self.plain(Column::Lengths, unzstd)?;
         let mut input = &plain[..];
         let mut total = 0u64;
         let lengths: Option<Vec<u32>> = (0..records)
@@ -254,8 +284,8 @@ impl<'a> Payload<'a> {
         lengths.ok_or(Corrupt::Column(Column::Lengths))
     }
 
-    fn id_refs(&self, references: usize, ids: usize) -> Result<Vec<u32>, Corrupt> {
-        let plain = self.plain(Column::IdRefs)?;
+    fn id_refs(&self, references: usize, ids: usize, unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
+        let plain = self.plain(Column::IdRefs, unzstd)?;
         let mut input = &plain[..];
         let mut used = 0u32;
         let parsed: Option<Vec<u32>> = (0..references)
@@ -269,13 +299,13 @@ impl<'a> Payload<'a> {
         parsed.ok_or(Corrupt::Column(Column::IdRefs))
     }
 
-    fn ids(&self) -> Result<Vec<SpelledId>, Corrupt> {
+    fn ids(&self, unzstd: &mut Unzstd) -> Result<Vec<SpelledId>, Corrupt> {
         let entry = self.entry(Column::Ids)?;
         let owned;
         let plain = if entry.codec == Codec::Plain as u8 {
             entry.stored
         } else {
-            owned = self.plain(Column::Ids)?;
+            owned = self.plain(Column::Ids, unzstd)?;
             &owned
         };
         let parsed = || -> Option<Vec<SpelledId>> {
@@ -349,11 +379,11 @@ mod tests {
         fn round_trip(columns in two_batches()) {
             let sealed = Encoder::default().seal(&columns);
             let payload = Payload::open(&sealed.payload).unwrap();
-            prop_assert_eq!(all(&payload.columns().unwrap()), all(&columns));
+            prop_assert_eq!(all(&payload.columns(&mut Unzstd::default()).unwrap()), all(&columns));
             for id in &columns.ids {
                 let wanted = [id.canonical.clone()];
                 let found = columns.materialise(&columns.find(&wanted));
-                prop_assert_eq!(payload.find(&wanted).unwrap(), found);
+                prop_assert_eq!(payload.find(&wanted, &mut Unzstd::default()).unwrap(), found);
             }
         }
 
@@ -378,7 +408,7 @@ mod tests {
             let sum = crc32c::crc32c(&payload[..body]).to_le_bytes();
             payload[body..].copy_from_slice(&sum);
             if let Ok(payload) = Payload::open(&payload) {
-                let _ = payload.columns();
+                let _ = payload.columns(&mut Unzstd::default());
             }
         }
     }

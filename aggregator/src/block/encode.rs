@@ -125,7 +125,13 @@ const ZSTD_BYTES_MIN: usize = 48;
 impl Default for Encoder {
     fn default() -> Self {
         let compressor = |level| zstd::bulk::Compressor::new(level).expect("the level is valid and memory suffices");
-        Self { zstd_small: compressor(SMALL_LEVEL), zstd_raw: compressor(RAW_LEVEL), words: Words::default(), raw: Vec::new(), stored: Vec::new() }
+        Self {
+            zstd_small: compressor(SMALL_LEVEL),
+            zstd_raw: compressor(RAW_LEVEL),
+            words: Words::default(),
+            raw: Vec::new(),
+            stored: Vec::new(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use tantivy::Searcher;
 
 use crate::block::columns::{Columns, IdIndex};
-use crate::block::decode::Payload;
+use crate::block::decode::{Payload, Unzstd};
 use crate::id::Canonical;
 use crate::index::document::SealedBlock;
 use crate::index::find::{self, FindError};
@@ -215,6 +215,7 @@ impl Head {
     pub fn find(&self, wanted: &[Canonical]) -> Result<Vec<Record>, FindError> {
         let hashes: Vec<u64> = wanted.iter().map(|id| self.hasher.hash_one(id)).collect();
         let mut found = Vec::new();
+        let mut unzstd = Unzstd::default();
         let (full, partitions) = {
             let state = self.lock();
             for block in state.open.values() {
@@ -227,11 +228,11 @@ impl Head {
         for block in full {
             match block {
                 HeldBlock::Raw(columns) => found.extend(columns.materialise(&columns.find(wanted))),
-                HeldBlock::Sealed(block) => found.extend(Payload::open(&block.payload)?.find(wanted)?),
+                HeldBlock::Sealed(block) => found.extend(Payload::open(&block.payload)?.find(wanted, &mut unzstd)?),
             }
         }
         for committed in partitions.iter() {
-            find::records(&committed.searcher, &committed.partition.fields, wanted, &mut found)?;
+            find::records(&committed.searcher, &committed.partition.fields, wanted, &mut unzstd, &mut found)?;
         }
         Ok(found)
     }

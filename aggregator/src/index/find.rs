@@ -4,7 +4,7 @@ use tantivy::schema::{IndexRecordOption, TantivyDocument, Term, Value};
 use tantivy::{DocAddress, DocId, DocSet, Searcher, SegmentReader, TERMINATED};
 
 use super::schema::{Fields, kind};
-use crate::block::decode::{Corrupt, Payload};
+use crate::block::decode::{Corrupt, Payload, Unzstd};
 use crate::id::Canonical;
 use crate::record::Record;
 
@@ -27,13 +27,14 @@ pub fn records(
     searcher: &Searcher,
     fields: &Fields,
     wanted: &[Canonical],
+    unzstd: &mut Unzstd,
     found: &mut Vec<Record>,
 ) -> Result<(), FindError> {
     for (ordinal, segment) in searcher.segment_readers().iter().enumerate() {
         for doc in blocks(segment, fields, wanted)? {
             let document: TantivyDocument = searcher.doc(DocAddress::new(ordinal as u32, doc))?;
             let payload = document.get_first(fields.payload).and_then(|value| value.as_bytes());
-            found.extend(Payload::open(payload.unwrap_or_default())?.find(wanted)?);
+            found.extend(Payload::open(payload.unwrap_or_default())?.find(wanted, unzstd)?);
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use tantivy::IndexWriter;
 
 use super::document::{IndexDocument, SealedBlock};
 use super::partition::{CommitPayload, Partition, PartitionError};
-use crate::block::decode::Payload;
+use crate::block::decode::{Payload, Unzstd};
 use crate::block::tokens::Words;
 use crate::catalog::registry::Registry;
 use crate::catalog::store::Store;
@@ -54,8 +54,8 @@ struct Current {
 }
 
 impl Indexer {
-    /// Works until the sender is gone.
-    pub fn run(self, work: &Receiver<Work>) {
+    /// Works until the sender is gone. Returns the catalog's store.
+    pub fn run(self, work: &Receiver<Work>) -> Store {
         let mut current: Option<Current> = None;
         loop {
             match work.recv_timeout(REFRESH) {
@@ -68,6 +68,7 @@ impl Indexer {
         if let Some(Err(error)) = current.map(|current| current.writer.wait_merging_threads()) {
             tracing::warn!("merge: {error}");
         }
+        self.store
     }
 
     fn add(&self, current: &mut Option<Current>, day: i64, block: &Arc<SealedBlock>, words: String) {
@@ -142,9 +143,9 @@ impl Indexer {
         }
         if again {
             current.writer.rollback().map_err(tantivy)?;
-            let mut words = Words::default();
+            let (mut words, mut unzstd) = (Words::default(), Unzstd::default());
             for block in self.head.blocks_of(generation.number) {
-                let columns = Payload::open(&block.payload).and_then(|payload| payload.columns());
+                let columns = Payload::open(&block.payload).and_then(|payload| payload.columns(&mut unzstd));
                 let words = columns.map(|columns| words.collect(&columns.raw)).unwrap_or_default();
                 current.writer.add_document(IndexDocument::block(&fields, &block, words)).map_err(tantivy)?;
             }

@@ -136,6 +136,21 @@ impl Partition {
         }
     }
 
+    /// Reads what finding an ID touches besides the records themselves (dictionaries, postings, fast fields) into the
+    /// page cache, up to `bytes_max`. Returns how many bytes that was.
+    pub fn warm(&self, bytes_max: u64) -> std::io::Result<u64> {
+        let mut warmed = 0;
+        for entry in std::fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let touched = path.extension().is_some_and(|kind| kind == "term" || kind == "idx" || kind == "fast");
+            if touched && warmed < bytes_max {
+                let mut file = std::fs::File::open(&path)?;
+                warmed += std::io::copy(&mut std::io::Read::take(&mut file, bytes_max - warmed), &mut std::io::sink())?;
+            }
+        }
+        Ok(warmed)
+    }
+
     /// The one writer.
     pub fn writer(&self) -> Result<IndexWriter<IndexDocument>, PartitionError> {
         self.index.writer_with_num_threads(1, WRITER_MEMORY_BYTES).map_err(|error| self.error(error))

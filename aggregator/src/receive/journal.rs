@@ -113,14 +113,14 @@ struct Group {
 }
 
 impl Journal {
-    /// Works until it is told to stop.
-    pub fn run(mut self, requests: &Receiver<Request>) {
+    /// Works until it is told to stop. Returns where the WAL ends.
+    pub fn run(mut self, requests: &Receiver<Request>) -> u64 {
         loop {
             match requests.recv_timeout(SPACE_INTERVAL) {
                 Ok(first) => self.group(first, requests),
-                Err(RecvTimeoutError::Timeout) if self.stopping.is_cancelled() => return,
+                Err(RecvTimeoutError::Timeout) if self.stopping.is_cancelled() => return self.wal.end(),
                 Err(RecvTimeoutError::Timeout) => self.look_at_space(),
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return self.wal.end(),
             }
         }
     }

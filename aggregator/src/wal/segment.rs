@@ -79,6 +79,14 @@ pub fn remove_before(dir: &Path, before: u64) -> io::Result<usize> {
     Ok(done)
 }
 
+/// Removes every segment: nothing in them is needed any more, and nobody writes.
+pub fn remove_all(dir: &Path) -> io::Result<()> {
+    for position in list(dir)? {
+        std::fs::remove_file(path(dir, position))?;
+    }
+    sync_dir(dir)
+}
+
 fn header(position: u64) -> [u8; HEADER_BYTES as usize] {
     let mut header = [0; HEADER_BYTES as usize];
     header[..7].copy_from_slice(MAGIC);
