@@ -155,7 +155,7 @@ fn bad_requests_get_4xx_problems() {
     assert!(problem["searched"]["partitions"].is_u64(), "{problem}");
     assert!(problem["agents_behind"].is_array(), "{problem}");
 
-    assert_eq!(api.get("/livez").body, b"ok");
+    assert_eq!(text(&api.get("/livez").body).trim(), "ok");
     let ready = api.get("/readyz");
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &serde_json::Value::Bool(true)));
     let metrics = text(&api.get("/metrics").body);
