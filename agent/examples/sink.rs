@@ -1,6 +1,6 @@
 //! An aggregator that acknowledges everything and keeps nothing: what the agent's own cost is measured against.
 //!
-//! `cargo run --release -p clew-agent --example sink -- 127.0.0.1:7600 [BYTES]` ends when so many raw bytes have come.
+//! `cargo run --release -p clew-agent --example sink -- 127.0.0.1:7600 [BYTES]` tells when so many raw bytes have come.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -45,12 +45,7 @@ impl Ingest for Sink {
     }
 }
 
-fn answers(
-    message: FromAgent,
-    frontiers: &mut HashMap<u32, u64>,
-    bytes: &AtomicU64,
-    wire: &AtomicU64,
-) -> Vec<ToAgent> {
+fn answers(message: FromAgent, frontiers: &mut HashMap<u32, u64>, bytes: &AtomicU64, wire: &AtomicU64) -> Vec<ToAgent> {
     match message {
         FromAgent::Hello(_) => vec![ToAgent::Welcome(Welcome {
             credit_bytes: 8 << 20,
@@ -75,11 +70,9 @@ fn answers(
                 ToAgent::Credit(Credit { bytes: batch.end - batch.begin }),
             ]
         }
-        FromAgent::Ping(ping) => vec![ToAgent::Pong(Pong {
-            ping_sent_ns: ping.sent_ns,
-            received_ns: ping.sent_ns,
-            sent_ns: ping.sent_ns,
-        })],
+        FromAgent::Ping(ping) => {
+            vec![ToAgent::Pong(Pong { ping_sent_ns: ping.sent_ns, received_ns: ping.sent_ns, sent_ns: ping.sent_ns })]
+        }
         _ => Vec::new(),
     }
 }
@@ -92,17 +85,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sink = Sink::default();
     let (bytes, wire) = (sink.bytes.clone(), sink.wire.clone());
     let service = IngestServer::new(sink).max_decoding_message_size(16 << 20);
-    let done = async move {
+    tokio::spawn(async move {
         while bytes.load(Ordering::Relaxed) < wanted {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         println!("{} raw bytes, {} on the wire", bytes.load(Ordering::Relaxed), wire.load(Ordering::Relaxed));
-    };
+    });
     tonic::transport::Server::builder()
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(8 << 20)
         .add_service(service)
-        .serve_with_shutdown(address, done)
+        .serve(address)
         .await?;
     Ok(())
 }

@@ -3,7 +3,8 @@
 mod fake;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,13 +19,15 @@ struct House {
     extra: String,
     limits: String,
     agent: Option<Child>,
+    metrics: SocketAddr,
 }
 
 impl House {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("logs")).unwrap();
-        Self { folder, fake: Fake::start(), extra: String::new(), limits: String::new(), agent: None }
+        let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self { folder, fake: Fake::start(), extra: String::new(), limits: String::new(), agent: None, metrics }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -65,6 +68,24 @@ impl House {
         child.wait().unwrap().code()
     }
 
+    /// Waits until a metric has this value.
+    #[track_caller]
+    fn wait_metric(&self, name: &str, wanted: u64) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let line = format!("{name} {wanted}");
+        loop {
+            let mut text = String::new();
+            let mut stream = TcpStream::connect(self.metrics).unwrap();
+            stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+            stream.read_to_string(&mut text).unwrap();
+            if text.lines().any(|found| found == line) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no {line} in {text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     #[track_caller]
     fn wait_lines(&self, count: usize) {
         self.fake.wait_for(&format!("{count} lines"), |state| state.count("app") >= count);
@@ -98,6 +119,10 @@ fn line(number: usize) -> String {
 
 fn lines(numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers.map(line).collect()
+}
+
+fn bytes(numbers: std::ops::Range<usize>) -> u64 {
+    lines(numbers).iter().map(|line| line.len() as u64 + 1).sum()
 }
 
 fn append(path: &Path, numbers: std::ops::Range<usize>) {
@@ -236,6 +261,7 @@ fn an_aggregator_that_lost_everything_goes_on_where_the_agent_says() {
 #[test]
 fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
     let mut house = House::new();
+    house.extra = format!("metrics_listen = \"{}\"", house.metrics);
     let path = house.path("a.log");
     append(&path, 0..100);
     house.start();
@@ -253,13 +279,14 @@ fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
     assert!(house.fake.state().sources.values().all(|source| source.gaps.is_empty()));
     house.assert_lines(lines(0..220));
     // Nothing can be shipped while it grows and is cut off: a gap.
+    house.wait_metric("clew_agent_unread_bytes", 0);
     house.fake.pause();
     append(&path, 220..5220);
-    // The agent looks at its files every second; it has seen the growth when it had time for two looks.
-    std::thread::sleep(Duration::from_millis(2500));
+    let lost = bytes(220..5220);
+    house.wait_metric("clew_agent_unread_bytes", lost);
     File::create(&path).unwrap();
     append(&path, 6000..6010);
-    std::thread::sleep(Duration::from_millis(1500));
+    house.wait_metric("clew_agent_unread_bytes", lost + bytes(6000..6010));
     house.fake.resume();
     house.fake.wait_for("the gap", |state| state.sources.values().any(|source| !source.gaps.is_empty()));
     house.wait_lines(230);
@@ -269,7 +296,7 @@ fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
     house.assert_lines(expected);
     let gap: u64 =
         house.fake.state().sources.values().flat_map(|source| &source.gaps).map(|(begin, end)| end - begin).sum();
-    assert_eq!(gap as usize, lines(220..5220).iter().map(|line| line.len() + 1).sum::<usize>());
+    assert_eq!(gap, lost);
 }
 
 #[test]

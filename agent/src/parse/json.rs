@@ -108,7 +108,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn meaning(&self, path_length: usize, key: &[u8]) -> Option<Key> {
         if path_length == 0 {
-            key::meaning(key).or_else(|| if key.contains(&b'.') { key::meaning_id(key).map(Key::Id) } else { None })
+            key::meaning(key).or_else(|| key::meaning_behind_dot(key).map(Key::Id))
         } else {
             key::meaning_nested(&self.path[..path_length], key)
         }
@@ -244,7 +244,9 @@ mod tests {
     use super::*;
     use crate::record::IdKind;
 
-    fn read(line: &str) -> Option<(Option<i64>, Severity, Vec<(IdKind, String)>)> {
+    type Found = (Option<i64>, Severity, Vec<(IdKind, String)>);
+
+    fn read(line: &str) -> Option<Found> {
         let mut fields = Fields::default();
         parse(line.as_bytes(), &mut fields).then(|| {
             let ids = fields.ids.iter().map(|(kind, id)| (kind, String::from_utf8_lossy(id).into_owned())).collect();

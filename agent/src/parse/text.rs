@@ -167,10 +167,9 @@ fn leading_time(line: &[u8]) -> Option<(i64, usize, usize)> {
         if matches!(byte, b'1' | b'2')
             && !before.is_ascii_alphanumeric()
             && line.get(at + 4).is_some_and(|byte| matches!(byte, b'-' | b'/'))
+            && let Some((time, length)) = time::date_time(&line[at..])
         {
-            if let Some((time, length)) = time::date_time(&line[at..]) {
-                return Some((time, at, at + length));
-            }
+            return Some((time, at, at + length));
         }
         before = *byte;
     }

@@ -13,7 +13,8 @@ pub fn date_time(text: &[u8]) -> Option<(i64, usize)> {
     let head: &[u8; 19] = text.first_chunk()?;
     let digit = |at: usize| u32::from(head[at].wrapping_sub(b'0'));
     let pair = |at: usize| digit(at) * 10 + digit(at + 1);
-    if !(matches!(head[4], b'-' | b'/') && head[7] == head[4]) || !matches!(head[10], b'T' | b' ' | b't' | b'_') {
+    let is_date = matches!(head[4], b'-' | b'/') && head[7] == head[4];
+    if !is_date || !matches!(head[10], b'T' | b' ' | b't' | b'_') {
         return None;
     }
     if head[13] != b':' || head[16] != b':' {
@@ -64,11 +65,12 @@ pub fn epoch(number: &[u8]) -> Option<i64> {
     if whole < EPOCH_SECONDS_MIN {
         return None;
     }
+    #[allow(clippy::match_overlapping_arm)] // from the largest down
     let unit = match whole {
-        ..100_000_000_000 => NS,
-        ..100_000_000_000_000 => 1_000_000,
-        ..100_000_000_000_000_000 => 1_000,
-        _ => 1,
+        100_000_000_000_000_000.. => 1,
+        100_000_000_000_000.. => 1_000,
+        100_000_000_000.. => 1_000_000,
+        _ => NS,
     };
     let fraction = if fraction.is_empty() { 0 } else { fraction_ns(fraction, 0).0 / (NS / unit) };
     whole.checked_mul(unit)?.checked_add(fraction)

@@ -62,10 +62,9 @@ impl Pipeline {
     pub(super) fn on_hints(&mut self) {
         let hints = self.watch.take();
         let now = Instant::now();
-        let linger = if self.draining.is_some() { Duration::ZERO } else { self.config.limits.linger };
         for path in &hints.written {
             match self.table.of_path(path) {
-                Some(id) => self.schedule_hinted(id, now + linger, now),
+                Some(id) => self.look_at(id, now),
                 None => self.relist.extend(path.parent().map(Path::to_owned)),
             }
         }
@@ -83,15 +82,6 @@ impl Pipeline {
         }
         if !self.relist.is_empty() && self.relist_at.is_none() {
             self.relist_at = Some(now + RELIST_DELAY);
-        }
-    }
-
-    /// A file that is not open to the session yet gets no turn; it is only looked at.
-    fn schedule_hinted(&mut self, id: Id, at: Instant, now: Instant) {
-        match self.table.get(id) {
-            Some(source) if source.phase == Phase::Open && source.file.is_some() => self.schedule(id, at),
-            Some(_) => self.look_at(id, now),
-            None => {}
         }
     }
 
@@ -196,13 +186,12 @@ impl Pipeline {
     fn found_again(&mut self, id: Id, found: Found<'_>, now: Instant) {
         let Some(source) = self.table.get_mut(id) else { return };
         let moved = source.path != found.path;
-        if moved && (source.seen_in_pass == self.pass || is_at(source)) && source.gone_at.is_none() && is_at(source) {
-            // Another name of the same file: it keeps its first.
-            source.seen_in_pass = self.pass;
-            return;
-        }
         source.seen_in_pass = self.pass;
         source.gone_at = None;
+        if moved && is_at(source) {
+            // Another name of the same file: it keeps its first.
+            return;
+        }
         source.rotated = found.rotated;
         let status = found.status;
         let released = source.file.is_none();
@@ -242,7 +231,7 @@ impl Pipeline {
                 identity::prefix_agrees(file, remembered.prefix).unwrap_or(false)
                     && identity::guard_agrees(file, remembered.frontier, remembered.guard).unwrap_or(false)
             });
-            if agrees && !self.table.has_source_id(&remembered.source_id) {
+            if agrees {
                 source.resume(&remembered);
             }
         }

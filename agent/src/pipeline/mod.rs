@@ -55,6 +55,9 @@ pub enum Event {
 
 /// All files are looked at this often: the clock of the watermark.
 const PASS_INTERVAL: Duration = Duration::from_secs(1);
+/// With so many files that a look takes long, less often: looking takes at most a thousandth of the time.
+const PASS_REST: u32 = 1000;
+const PASS_INTERVAL_MAX: Duration = Duration::from_secs(3);
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 /// Hints of a changed directory are collected for this long before it is listed.
 const RELIST_DELAY: Duration = Duration::from_millis(10);
@@ -187,8 +190,9 @@ impl Pipeline {
             self.relist_changed(now);
         }
         if now >= self.pass_at {
-            self.pass_at = now + PASS_INTERVAL;
             self.look_at_all(now);
+            let rest = now.elapsed() * PASS_REST;
+            self.pass_at = now + rest.clamp(PASS_INTERVAL, PASS_INTERVAL_MAX);
         }
         if now >= self.checkpoint_at {
             self.checkpoint_at = now + CHECKPOINT_INTERVAL;

@@ -22,7 +22,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// How long to wait now.
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let wait = self.ceiling.mul_f64(fastrand::f64()).max(WAIT_MIN);
         self.ceiling = (self.ceiling * 2).min(CEILING_MAX);
         wait
@@ -36,9 +36,9 @@ mod tests {
     #[test]
     fn it_grows_to_its_limit() {
         let mut backoff = Backoff::default();
-        assert!(backoff.next() <= CEILING_MIN);
+        assert!(backoff.wait() <= CEILING_MIN);
         for _ in 0..20 {
-            assert!((WAIT_MIN..=CEILING_MAX).contains(&backoff.next()));
+            assert!((WAIT_MIN..=CEILING_MAX).contains(&backoff.wait()));
         }
         assert_eq!(backoff.ceiling, CEILING_MAX);
     }

@@ -80,7 +80,7 @@ pub async fn run(peer: Peer, emit: impl Fn(Event), reconnected: impl Fn(), stop:
                     backoff = Backoff::default();
                 }
                 warning.tell(&format!("aggregator {}: {why}; trying again", peer.aggregator));
-                backoff.next()
+                backoff.wait()
             }
         };
         reconnected();

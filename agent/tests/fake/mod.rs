@@ -295,11 +295,11 @@ impl Session {
                     version: "fake".into(),
                 }));
             }
-            FromAgent::OpenSource(open) => answers.push(ToAgent::SourceState(self.open(open, state))),
+            FromAgent::OpenSource(open) => answers.push(ToAgent::SourceState(self.open(&open, state))),
             FromAgent::Batch(batch) => {
                 self.batches += 1;
                 state.batches += 1;
-                if let Some(refused) = self.batch(batch, state) {
+                if let Some(refused) = self.batch(&batch, state) {
                     answers.push(ToAgent::Refused(refused));
                 }
                 if state.batches_per_session.is_some_and(|most| self.batches >= most) {
@@ -331,7 +331,7 @@ impl Session {
         true
     }
 
-    fn open(&mut self, open: OpenSource, state: &mut State) -> SourceState {
+    fn open(&mut self, open: &OpenSource, state: &mut State) -> SourceState {
         let id = open.source_id.to_vec();
         let mut answer = SourceState { source: open.source, ..SourceState::default() };
         if open.fresh && !state.sources.contains_key(&id) {
@@ -371,7 +371,7 @@ impl Session {
         answer
     }
 
-    fn batch(&mut self, batch: Batch, state: &mut State) -> Option<Refused> {
+    fn batch(&mut self, batch: &Batch, state: &mut State) -> Option<Refused> {
         let length = batch.end - batch.begin;
         if length > self.credit {
             state.violations.push(format!("batch of {length} bytes with {} bytes of credit", self.credit));
@@ -397,7 +397,7 @@ impl Session {
             self.owed.push((batch.source, frontier, length));
             return refuse(frontier, RefusedReason::Ahead);
         }
-        match decode(&batch) {
+        match decode(batch) {
             Err(why) => state.violations.push(why),
             Ok((raw, records)) => {
                 state.bytes_again += (frontier - batch.begin).min(length);
