@@ -39,7 +39,7 @@ pub struct Columns {
     pub id_counts: Vec<u8>,
     /// Indexes into `ids`, record by record.
     pub id_refs: Vec<u32>,
-    /// The records' bytes, one after the other. May end early in a block that was decoded in part.
+    /// The records' bytes, one after the other. They and `lengths` end early in a block that was decoded in part.
     pub raw: Vec<u8>,
     /// IDs and times are hidden in `raw` (see `overlay`).
     pub overlaid: bool,
@@ -122,11 +122,6 @@ impl Columns {
             }
         }
         found
-    }
-
-    /// The byte in `raw` after the last byte of record `record`.
-    pub fn raw_end(&self, record: u32) -> usize {
-        self.lengths[..=record as usize].iter().map(|length| *length as usize).sum()
     }
 
     /// The records with the rising indexes `wanted`, whole. `raw` must reach to the end of the last one.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer, ResetDirective};
 
 use super::columns::{Columns, Run};
-use super::encode::{Codec, Column, MAGIC, VERSION};
+use super::encode::{Codec, Column, LINES_STEP, MAGIC, VERSION};
 use super::spelling::{Form, SpelledId};
 use super::varint::{take, take_bytes, take_signed};
 use crate::id::Canonical;
@@ -134,7 +134,7 @@ impl<'a> Payload<'a> {
         let mut columns = self.without_raw(ids, unzstd)?;
         let found = columns.find(wanted);
         if let Some(last) = found.last() {
-            columns.raw = self.raw(columns.raw_end(*last), unzstd)?;
+            self.raw(&mut columns, *last as usize + 1, unzstd)?;
         }
         Ok(columns.materialise(&found))
     }
@@ -142,8 +142,8 @@ impl<'a> Payload<'a> {
     /// All columns.
     pub fn columns(&self, unzstd: &mut Unzstd) -> Result<Columns, Corrupt> {
         let mut columns = self.without_raw(self.ids(unzstd)?, unzstd)?;
-        let size = columns.lengths.iter().map(|length| *length as usize).sum();
-        columns.raw = self.raw(size, unzstd)?;
+        let records = columns.times.len();
+        self.raw(&mut columns, records, unzstd)?;
         Ok(columns)
     }
 
@@ -157,7 +157,7 @@ impl<'a> Payload<'a> {
             times: self.times(records, unzstd)?,
             severities: self.bytes(Column::Severities, records, unzstd)?,
             flags: self.bytes(Column::Flags, records, unzstd)?,
-            lengths: self.lengths(records, unzstd)?,
+            lengths: Vec::new(),
             id_refs: self.id_refs(references, ids.len(), unzstd)?,
             ids,
             id_counts,
@@ -206,8 +206,24 @@ impl<'a> Payload<'a> {
         if bytes.len() == records { Ok(bytes) } else { Err(Corrupt::Column(column)) }
     }
 
-    fn raw(&self, length: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
-        self.prefix(Column::Raw, length, unzstd)
+    /// Fills in the lengths and raw bytes of at least the first `records` records.
+    fn raw(&self, columns: &mut Columns, records: usize, unzstd: &mut Unzstd) -> Result<(), Corrupt> {
+        let malformed = || Corrupt::Column(Column::Lines);
+        let plain = self.plain(Column::Lines, unzstd)?;
+        let mut input = &plain[..];
+        let steps = columns.times.len().div_ceil(LINES_STEP);
+        let wanted_steps = records.div_ceil(LINES_STEP);
+        let mut size = 0usize;
+        for step in 0..steps {
+            let length = take(&mut input).and_then(|length| usize::try_from(length).ok()).ok_or_else(malformed)?;
+            if step < wanted_steps {
+                size = size.checked_add(length).filter(|size| *size <= PLAIN_BYTES_MAX).ok_or_else(malformed)?;
+            }
+        }
+        columns.raw = self.prefix(Column::Raw, size, unzstd)?;
+        let records = (wanted_steps * LINES_STEP).min(columns.times.len());
+        columns.lengths = lengths(&columns.raw, records, input).ok_or_else(malformed)?;
+        Ok(())
     }
 
     fn sources(&self, unzstd: &mut Unzstd) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
@@ -270,20 +286,6 @@ impl<'a> Payload<'a> {
         times.ok_or(Corrupt::Column(Column::Times))
     }
 
-    fn lengths(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
-        let plain = self.plain(Column::Lengths, unzstd)?;
-        let mut input = &plain[..];
-        let mut total = 0u64;
-        let lengths: Option<Vec<u32>> = (0..records)
-            .map(|_| {
-                let length = take(&mut input).and_then(|length| u32::try_from(length).ok())?;
-                total += u64::from(length);
-                (total <= PLAIN_BYTES_MAX as u64).then_some(length)
-            })
-            .collect();
-        lengths.ok_or(Corrupt::Column(Column::Lengths))
-    }
-
     fn id_refs(&self, references: usize, ids: usize, unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
         let plain = self.plain(Column::IdRefs, unzstd)?;
         let mut input = &plain[..];
@@ -330,6 +332,40 @@ impl<'a> Payload<'a> {
         };
         parsed().ok_or(Corrupt::Column(Column::Ids))
     }
+}
+
+/// The lengths of `records` records that tile `raw`; `exceptions` as `encode` lists them.
+fn lengths(raw: &[u8], records: usize, mut exceptions: &[u8]) -> Option<Vec<u32>> {
+    let mut left = take(&mut exceptions)?;
+    let mut next_exception = |record: usize| -> Option<(usize, u64, Option<usize>)> {
+        left = left.checked_sub(1)?;
+        let at = record.checked_add(usize::try_from(take(&mut exceptions)?).ok()?)?;
+        let code = take(&mut exceptions)?;
+        let length = if code & 1 == 1 { Some(usize::try_from(take(&mut exceptions)?).ok()?) } else { None };
+        Some((at, code >> 1, length))
+    };
+    let mut exception = next_exception(0);
+    let mut feeds = memchr::memchr_iter(b'\n', raw);
+    let mut lengths = Vec::with_capacity(records);
+    let mut begin = 0usize;
+    for record in 0..records {
+        let end = match exception {
+            Some((at, inside, length)) if at == record => {
+                exception = next_exception(record);
+                for _ in 0..inside {
+                    feeds.next()?;
+                }
+                match length {
+                    Some(length) => begin.checked_add(length)?,
+                    None => feeds.next()? + 1,
+                }
+            }
+            _ => feeds.next()? + 1,
+        };
+        lengths.push(u32::try_from(end.checked_sub(begin)?).ok()?);
+        begin = end;
+    }
+    (begin == raw.len()).then_some(lengths)
 }
 
 fn text(bytes: &[u8]) -> String {

@@ -35,8 +35,8 @@ pub enum Column {
     Severities = 4,
     /// A byte each.
     Flags = 5,
-    /// Varints.
-    Lengths = 6,
+    /// Where every so many-th record begins in `Raw`; between them, line feeds tell (see [`lines`]).
+    Lines = 6,
     /// Forms, kinds, numbers and texts.
     Ids = 7,
     /// A byte each.
@@ -149,7 +149,7 @@ impl Encoder {
         table.add(Column::Times, &times(&columns.times), &mut small);
         table.add(Column::Severities, &columns.severities, &mut small);
         table.add(Column::Flags, &flags, &mut small);
-        table.add(Column::Lengths, &varints(&columns.lengths), &mut small);
+        table.add(Column::Lines, &lines(columns), &mut small);
         table.add_plain(Column::Ids, &ids(columns));
         table.add(Column::IdCounts, &columns.id_counts, &mut small);
         table.add(Column::IdRefs, &id_refs(&columns.id_refs), &mut small);
@@ -264,11 +264,42 @@ fn times(times: &[i64]) -> Vec<u8> {
     out
 }
 
-fn varints(values: &[u32]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(values.len() * 2);
-    for value in values {
-        put(&mut out, u64::from(*value));
+/// Every so many records the `Lines` column says where one begins in `Raw`.
+pub const LINES_STEP: usize = 16;
+
+/// Lengths of records, without storing them. Nearly all records end with their first line feed: for those, the raw bytes
+/// tell. The others are listed with the number of line feeds inside them, and whether they end with one.
+///
+/// ```text
+/// length of every LINES_STEP records together: varints
+/// exceptions: count, then per exception: records since the one before,
+///   line feeds inside * 2 + (1: no line feed at its end), and for one without: its length
+/// ```
+fn lines(columns: &Columns) -> Vec<u8> {
+    let mut out = Vec::new();
+    for step in columns.lengths.chunks(LINES_STEP) {
+        put(&mut out, step.iter().map(|length| u64::from(*length)).sum());
     }
+    let mut exceptions = Vec::new();
+    let (mut count, mut at, mut last) = (0, 0, 0);
+    for (record, length) in columns.lengths.iter().enumerate() {
+        let raw = &columns.raw[at..at + *length as usize];
+        at += raw.len();
+        let feeds = memchr::memchr_iter(b'\n', raw).count();
+        let ended = raw.last() == Some(&b'\n');
+        if feeds == 1 && ended {
+            continue;
+        }
+        put(&mut exceptions, (record - last) as u64);
+        put(&mut exceptions, (feeds - usize::from(ended)) as u64 * 2 + u64::from(!ended));
+        if !ended {
+            put(&mut exceptions, raw.len() as u64);
+        }
+        last = record;
+        count += 1;
+    }
+    put(&mut out, count);
+    out.extend_from_slice(&exceptions);
     out
 }
 

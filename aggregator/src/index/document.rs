@@ -84,10 +84,15 @@ impl IndexDocument {
         values.push((fields.kind, Held::Number(kind::TRANSACTION)));
         values.extend(share.services.iter().map(|service| (fields.service, Held::Shared(Arc::clone(service)))));
         values.push((fields.time_min, Held::Time(share.time_min)));
-        values.push((fields.time_max, Held::Time(share.time_max)));
         values.push((fields.records, Held::Number(share.records)));
         values.push((fields.ids, term(id)));
-        values.push((fields.payload, term(id)));
+        match id {
+            Canonical::Number(number) => {
+                values.push((fields.id_high, Held::Number((number >> 64) as u64)));
+                values.push((fields.id_low, Held::Number(*number as u64)));
+            }
+            Canonical::Text(_) => values.push((fields.payload, term(id))),
+        }
         values.push((fields.duration, Held::Number(share.time_max.abs_diff(share.time_min))));
         values.push((fields.errors, Held::Number(share.errors)));
         values.push((fields.entry_service, Held::Shared(Arc::clone(&share.entry_service))));

@@ -30,7 +30,7 @@ pub struct Fields {
     pub hosts: Field,
     /// Earliest record, nanoseconds since the epoch. Fast.
     pub time_min: Field,
-    /// Latest record. Fast.
+    /// Block: latest record. Fast. (A transaction's is `time_min` plus `duration`.)
     pub time_max: Field,
     /// Records. Fast.
     pub records: Field,
@@ -42,8 +42,12 @@ pub struct Fields {
     pub ids: Field,
     /// Block: every distinct word. No positions, no norms.
     pub words: Field,
-    /// Block: the encoded columns. Transaction: its ID (`Canonical::term`). Stored.
+    /// Block: the encoded columns. Transaction: its ID (`Canonical::term`) if that is a text. Stored.
     pub payload: Field,
+    /// Transaction: the upper half of its ID if that is a number. Fast: 16 bytes instead of the 28 of a stored one.
+    pub id_high: Field,
+    /// The lower half.
+    pub id_low: Field,
     /// Transaction: latest minus earliest record, nanoseconds. Fast.
     pub duration: Field,
     /// Transaction: records of severity error and above. Fast.
@@ -69,6 +73,8 @@ pub fn build() -> (Schema, Fields) {
         ids: builder.add_bytes_field("ids", BytesOptions::default().set_indexed()),
         words: builder.add_text_field("words", TextOptions::default().set_indexing_options(indexed_by(WORDS))),
         payload: builder.add_bytes_field("payload", BytesOptions::default().set_stored()),
+        id_high: builder.add_u64_field("id_high", fast()),
+        id_low: builder.add_u64_field("id_low", fast()),
         duration: builder.add_u64_field("duration", fast()),
         errors: builder.add_u64_field("errors", fast()),
         entry_service: builder.add_text_field("entry_service", raw_fast()),
