@@ -1,15 +1,15 @@
 //! Payload to the columns that a reader asks for.
 //!
-//! Nothing here trusts its input: every length is checked against what is there and against [`RECORDS_MAX`] and
-//! [`PLAIN_BYTES_MAX`] before memory is taken, and every index before it is followed.
+//! Nothing here trusts its input: counts are checked against [`RECORDS_MAX`] before memory is taken, and every index before
+//! it is followed.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
-use zstd::zstd_safe::{DCtx, InBuffer, OutBuffer, ResetDirective};
 
 use super::columns::{Columns, Run};
-use super::encode::{Codec, Column, LINES_STEP, MAGIC, VERSION};
+use super::container::{Corrupt, PLAIN_BYTES_MAX, Reader, Unzstd};
+use super::encode::{Column, LINES_STEP, MAGIC};
 use super::spelling::{Form, SpelledId};
 use super::varint::{take, take_bytes, take_signed};
 use crate::id::Canonical;
@@ -18,111 +18,13 @@ use crate::source::Source;
 
 /// No block holds more records.
 pub const RECORDS_MAX: usize = 1 << 20;
-/// No column is larger when decoded.
-pub const PLAIN_BYTES_MAX: usize = 64 << 20;
-
-/// A payload that cannot be read.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum Corrupt {
-    /// Not a payload at all.
-    #[error("no block payload: it does not begin with CLWB")]
-    Magic,
-    /// Written by another version.
-    #[error("block format {0} is not known; this program reads format {VERSION}")]
-    Version(u8),
-    /// The bytes are not those that were written.
-    #[error("block checksum does not match")]
-    Checksum,
-    /// The bytes are those that were written, and yet make no sense.
-    #[error("block column {0:?} is malformed")]
-    Column(Column),
-    /// The same, for the table of columns.
-    #[error("block table is malformed")]
-    Table,
-}
-
-/// A decompressor that is kept from column to column: making one costs more than most columns.
-pub struct Unzstd(DCtx<'static>);
-
-impl Default for Unzstd {
-    fn default() -> Self {
-        Self(DCtx::create())
-    }
-}
-
-impl Unzstd {
-    /// All `length` bytes of a frame.
-    fn whole(&mut self, stored: &[u8], length: usize) -> Option<Vec<u8>> {
-        let mut plain = Vec::with_capacity(length);
-        self.0.decompress(&mut plain, stored).ok()?;
-        (plain.len() == length).then_some(plain)
-    }
-
-    /// The first `length` bytes of a frame.
-    fn prefix(&mut self, stored: &[u8], length: usize) -> Option<Vec<u8>> {
-        self.0.reset(ResetDirective::SessionOnly).ok()?;
-        let mut plain = vec![0; length];
-        let mut output = OutBuffer::around(&mut plain[..]);
-        let mut input = InBuffer::around(stored);
-        while output.pos() < length {
-            let before = (output.pos(), input.pos());
-            self.0.decompress_stream(&mut output, &mut input).ok()?;
-            if before == (output.pos(), input.pos()) {
-                return None;
-            }
-        }
-        Some(plain)
-    }
-}
-
 /// A payload whose checksum and table were checked.
-pub struct Payload<'a> {
-    entries: Vec<Entry<'a>>,
-}
-
-struct Entry<'a> {
-    column: u8,
-    codec: u8,
-    plain_length: usize,
-    stored: &'a [u8],
-}
+pub struct Payload<'a>(Reader<'a>);
 
 impl<'a> Payload<'a> {
     /// Checks the checksum and reads the table.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Corrupt> {
-        if !bytes.starts_with(MAGIC) {
-            return Err(Corrupt::Magic);
-        }
-        let (body, sum) = bytes.split_last_chunk::<4>().ok_or(Corrupt::Table)?;
-        if crc32c::crc32c(body) != u32::from_le_bytes(*sum) {
-            return Err(Corrupt::Checksum);
-        }
-        match body.get(MAGIC.len()) {
-            Some(&VERSION) => {}
-            Some(other) => return Err(Corrupt::Version(*other)),
-            None => return Err(Corrupt::Table),
-        }
-        let mut input = &body[MAGIC.len() + 1..];
-        let count = take(&mut input).filter(|count| *count <= 64).ok_or(Corrupt::Table)?;
-        let mut table = Vec::new();
-        for _ in 0..count {
-            let (&[column, codec], rest) = input.split_first_chunk::<2>().ok_or(Corrupt::Table)?;
-            input = rest;
-            let plain = take(&mut input).and_then(|length| usize::try_from(length).ok());
-            let stored = take(&mut input).and_then(|length| usize::try_from(length).ok());
-            let (Some(plain), Some(stored)) = (plain, stored) else { return Err(Corrupt::Table) };
-            if plain > PLAIN_BYTES_MAX {
-                return Err(Corrupt::Table);
-            }
-            table.push((column, codec, plain, stored));
-        }
-        let mut entries = Vec::with_capacity(table.len());
-        for (column, codec, plain_length, stored_length) in table {
-            let (stored, rest) = input.split_at_checked(stored_length).ok_or(Corrupt::Table)?;
-            input = rest;
-            entries.push(Entry { column, codec, plain_length, stored });
-        }
-        Ok(Self { entries })
+        Reader::open(bytes, MAGIC).map(Self)
     }
 
     /// Every record that carries one of `wanted`, in the block's order.
@@ -167,49 +69,16 @@ impl<'a> Payload<'a> {
         Ok(columns)
     }
 
-    fn entry(&self, column: Column) -> Result<&Entry<'a>, Corrupt> {
-        self.entries.iter().find(|entry| entry.column == column as u8).ok_or(Corrupt::Column(column))
-    }
-
-    /// A column's plain bytes.
-    fn plain(&self, column: Column, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
-        let entry = self.entry(column)?;
-        self.prefix(column, entry.plain_length, unzstd)
-    }
-
-    /// The first `length` plain bytes of a column.
-    fn prefix(&self, column: Column, length: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
-        let entry = self.entry(column)?;
-        let malformed = Corrupt::Column(column);
-        if length > entry.plain_length {
-            return Err(malformed);
-        }
-        match entry.codec {
-            codec if codec == Codec::Plain as u8 => entry.stored.get(..length).map(<[u8]>::to_vec).ok_or(malformed),
-            codec if codec == Codec::Constant as u8 => match entry.stored {
-                [byte] => Ok(vec![*byte; length]),
-                _ => Err(malformed),
-            },
-            codec if codec == Codec::Zstd as u8 => {
-                let whole = length == entry.plain_length;
-                let plain =
-                    if whole { unzstd.whole(entry.stored, length) } else { unzstd.prefix(entry.stored, length) };
-                plain.ok_or(malformed)
-            }
-            _ => Err(malformed),
-        }
-    }
-
     /// A column of one byte per record.
     fn bytes(&self, column: Column, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
-        let bytes = self.plain(column, unzstd)?;
-        if bytes.len() == records { Ok(bytes) } else { Err(Corrupt::Column(column)) }
+        let bytes = self.0.plain(column as u8, unzstd)?;
+        if bytes.len() == records { Ok(bytes) } else { Err(Corrupt::Column(column as u8)) }
     }
 
     /// Fills in the lengths and raw bytes of at least the first `records` records.
     fn raw(&self, columns: &mut Columns, records: usize, unzstd: &mut Unzstd) -> Result<(), Corrupt> {
-        let malformed = || Corrupt::Column(Column::Lines);
-        let plain = self.plain(Column::Lines, unzstd)?;
+        let malformed = || Corrupt::Column(Column::Lines as u8);
+        let plain = self.0.plain(Column::Lines as u8, unzstd)?;
         let mut input = &plain[..];
         let steps = columns.times.len().div_ceil(LINES_STEP);
         let wanted_steps = records.div_ceil(LINES_STEP);
@@ -220,14 +89,14 @@ impl<'a> Payload<'a> {
                 size = size.checked_add(length).filter(|size| *size <= PLAIN_BYTES_MAX).ok_or_else(malformed)?;
             }
         }
-        columns.raw = self.prefix(Column::Raw, size, unzstd)?;
+        columns.raw = self.0.prefix(Column::Raw as u8, size, unzstd)?;
         let records = (wanted_steps * LINES_STEP).min(columns.times.len());
         columns.lengths = lengths(&columns.raw, records, input).ok_or_else(malformed)?;
         Ok(())
     }
 
     fn sources(&self, unzstd: &mut Unzstd) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
-        let plain = self.plain(Column::Sources, unzstd)?;
+        let plain = self.0.plain(Column::Sources as u8, unzstd)?;
         let parsed = || -> Option<(usize, Vec<Arc<Source>>)> {
             let mut input = &plain[..];
             let records = usize::try_from(take(&mut input)?).ok().filter(|records| *records <= RECORDS_MAX)?;
@@ -248,11 +117,11 @@ impl<'a> Payload<'a> {
             }
             Some((records, sources))
         };
-        parsed().ok_or(Corrupt::Column(Column::Sources))
+        parsed().ok_or(Corrupt::Column(Column::Sources as u8))
     }
 
     fn runs(&self, records: usize, sources: usize, unzstd: &mut Unzstd) -> Result<Vec<Run>, Corrupt> {
-        let plain = self.plain(Column::Runs, unzstd)?;
+        let plain = self.0.plain(Column::Runs as u8, unzstd)?;
         let parsed = || -> Option<Vec<Run>> {
             let mut input = &plain[..];
             let count = take(&mut input)?;
@@ -267,11 +136,11 @@ impl<'a> Payload<'a> {
             }
             (left == 0).then_some(runs)
         };
-        parsed().ok_or(Corrupt::Column(Column::Runs))
+        parsed().ok_or(Corrupt::Column(Column::Runs as u8))
     }
 
     fn times(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<i64>, Corrupt> {
-        let plain = self.plain(Column::Times, unzstd)?;
+        let plain = self.0.plain(Column::Times as u8, unzstd)?;
         let mut input = &plain[..];
         let mut last = 0i64;
         let scale = take(&mut input).and_then(|scale| i64::try_from(scale).ok());
@@ -283,11 +152,11 @@ impl<'a> Payload<'a> {
                 })
                 .collect()
         });
-        times.ok_or(Corrupt::Column(Column::Times))
+        times.ok_or(Corrupt::Column(Column::Times as u8))
     }
 
     fn id_refs(&self, references: usize, ids: usize, unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
-        let plain = self.plain(Column::IdRefs, unzstd)?;
+        let plain = self.0.plain(Column::IdRefs as u8, unzstd)?;
         let mut input = &plain[..];
         let mut used = 0u32;
         let parsed: Option<Vec<u32>> = (0..references)
@@ -298,17 +167,17 @@ impl<'a> Payload<'a> {
                 Some(reference)
             })
             .collect();
-        parsed.ok_or(Corrupt::Column(Column::IdRefs))
+        parsed.ok_or(Corrupt::Column(Column::IdRefs as u8))
     }
 
     fn ids(&self, unzstd: &mut Unzstd) -> Result<Vec<SpelledId>, Corrupt> {
-        let entry = self.entry(Column::Ids)?;
         let owned;
-        let plain = if entry.codec == Codec::Plain as u8 {
-            entry.stored
-        } else {
-            owned = self.plain(Column::Ids, unzstd)?;
-            &owned
+        let plain = match self.0.stored_plain(Column::Ids as u8) {
+            Some(stored) => stored,
+            None => {
+                owned = self.0.plain(Column::Ids as u8, unzstd)?;
+                &owned
+            }
         };
         let parsed = || -> Option<Vec<SpelledId>> {
             let mut input = plain;
@@ -330,7 +199,7 @@ impl<'a> Payload<'a> {
                 })
                 .collect()
         };
-        parsed().ok_or(Corrupt::Column(Column::Ids))
+        parsed().ok_or(Corrupt::Column(Column::Ids as u8))
     }
 }
 

@@ -1,15 +1,7 @@
-//! Columns to payload. The format, version 1:
-//!
-//! ```text
-//! "CLWB" version:u8 columns:varint
-//!   { column:u8 codec:u8 plain_length:varint stored_length:varint } per column
-//! the columns' bytes, in that order
-//! crc32c of everything before it, little-endian
-//! ```
-//!
-//! A reader decodes only the columns that it needs, and passes over those that it does not know.
+//! Columns to payload: a `container` with the magic `CLWB`.
 
 use super::columns::{Columns, SEVERITIES};
+use super::container::{Writer, Zstd};
 use super::overlay::{Hider, Spellings, VERBATIM};
 use super::spelling::Form;
 use super::tokens::Words;
@@ -17,9 +9,7 @@ use super::varint::{put, put_bytes, put_signed};
 use crate::id::Canonical;
 
 /// First bytes of every payload.
-pub const MAGIC: &[u8; 4] = b"CLWB";
-/// Version of the format. A reader refuses any other.
-pub const VERSION: u8 = 1;
+pub const MAGIC: [u8; 4] = *b"CLWB";
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,18 +35,6 @@ pub enum Column {
     IdRefs = 9,
     /// The overlaid bytes.
     Raw = 10,
-}
-
-/// How a column's bytes are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Codec {
-    /// As they are.
-    Plain = 0,
-    /// One zstd frame.
-    Zstd = 1,
-    /// One byte that stands for all.
-    Constant = 2,
 }
 
 /// A sealed block: the payload, and what the index wants to know of it.
@@ -119,8 +97,6 @@ pub struct Encoder {
 const RAW_LEVEL: i32 = 3;
 /// Level for the small columns.
 const SMALL_LEVEL: i32 = 1;
-/// A column under this size is not worth a zstd frame.
-const ZSTD_BYTES_MIN: usize = 48;
 
 impl Default for Encoder {
     fn default() -> Self {
@@ -142,19 +118,19 @@ impl Encoder {
         let summary = summarise(columns);
         let flags = overlay(columns, &mut self.raw);
         let words = self.words.collect(&self.raw);
-        let mut table = Table::default();
+        let mut table = Writer::default();
         let mut small = Zstd { compressor: &mut self.zstd_small, stored: &mut self.stored };
-        table.add(Column::Sources, &sources(columns), &mut small);
-        table.add(Column::Runs, &runs(columns), &mut small);
-        table.add(Column::Times, &times(&columns.times), &mut small);
-        table.add(Column::Severities, &columns.severities, &mut small);
-        table.add(Column::Flags, &flags, &mut small);
-        table.add(Column::Lines, &lines(columns), &mut small);
-        table.add_plain(Column::Ids, &ids(columns));
-        table.add(Column::IdCounts, &columns.id_counts, &mut small);
-        table.add(Column::IdRefs, &id_refs(&columns.id_refs), &mut small);
-        table.add(Column::Raw, &self.raw, &mut Zstd { compressor: &mut self.zstd_raw, stored: &mut self.stored });
-        Sealed { payload: table.finish(), summary, words }
+        table.add(Column::Sources as u8, &sources(columns), &mut small);
+        table.add(Column::Runs as u8, &runs(columns), &mut small);
+        table.add(Column::Times as u8, &times(&columns.times), &mut small);
+        table.add(Column::Severities as u8, &columns.severities, &mut small);
+        table.add(Column::Flags as u8, &flags, &mut small);
+        table.add(Column::Lines as u8, &lines(columns), &mut small);
+        table.add_plain(Column::Ids as u8, &ids(columns));
+        table.add(Column::IdCounts as u8, &columns.id_counts, &mut small);
+        table.add(Column::IdRefs as u8, &id_refs(&columns.id_refs), &mut small);
+        table.add(Column::Raw as u8, &self.raw, &mut Zstd { compressor: &mut self.zstd_raw, stored: &mut self.stored });
+        Sealed { payload: table.finish(MAGIC), summary, words }
     }
 }
 
@@ -337,70 +313,5 @@ fn form_code(form: &Form) -> u8 {
         Form::Uuid => 1,
         Form::Hex16 => 2,
         Form::Other(_) => 3,
-    }
-}
-
-/// A compressor with a buffer that is kept.
-struct Zstd<'a> {
-    compressor: &'a mut zstd::bulk::Compressor<'static>,
-    stored: &'a mut Vec<u8>,
-}
-
-impl Zstd<'_> {
-    fn compress(&mut self, plain: &[u8]) -> &[u8] {
-        self.stored.clear();
-        self.stored.reserve(zstd::zstd_safe::compress_bound(plain.len()));
-        self.compressor.compress_to_buffer(plain, self.stored).expect("the buffer is as large as zstd asks for");
-        self.stored
-    }
-}
-
-/// The table of columns while it grows.
-#[derive(Default)]
-struct Table {
-    entries: Vec<u8>,
-    columns: u64,
-    bytes: Vec<u8>,
-}
-
-impl Table {
-    fn add(&mut self, column: Column, plain: &[u8], zstd: &mut Zstd<'_>) {
-        match plain.split_first() {
-            Some((first, rest)) if !rest.is_empty() && rest.iter().all(|byte| byte == first) => {
-                self.push(column, Codec::Constant, plain.len(), &[*first]);
-            }
-            _ if plain.len() >= ZSTD_BYTES_MIN => {
-                let stored = zstd.compress(plain);
-                if stored.len() < plain.len() {
-                    self.push(column, Codec::Zstd, plain.len(), stored);
-                } else {
-                    self.add_plain(column, plain);
-                }
-            }
-            _ => self.add_plain(column, plain),
-        }
-    }
-
-    fn add_plain(&mut self, column: Column, plain: &[u8]) {
-        self.push(column, Codec::Plain, plain.len(), plain);
-    }
-
-    fn push(&mut self, column: Column, codec: Codec, plain_length: usize, stored: &[u8]) {
-        self.entries.extend_from_slice(&[column as u8, codec as u8]);
-        put(&mut self.entries, plain_length as u64);
-        put(&mut self.entries, stored.len() as u64);
-        self.columns += 1;
-        self.bytes.extend_from_slice(stored);
-    }
-
-    fn finish(self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.bytes.len() + self.entries.len() + 16);
-        out.extend_from_slice(MAGIC);
-        out.push(VERSION);
-        put(&mut out, self.columns);
-        out.extend_from_slice(&self.entries);
-        out.extend_from_slice(&self.bytes);
-        out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
-        out
     }
 }

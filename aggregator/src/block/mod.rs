@@ -7,13 +7,17 @@
 //! | `overlay` | takes IDs and timestamps out of the raw bytes, because the columns hold them already |
 //! | `tokens` | the distinct words of a block, for the index |
 //! | `varint` | LEB128, zigzag |
+//! | `container` | encoded columns with a table and a checksum |
 //! | `encode` | columns to payload |
 //! | `decode` | payload to the columns that a reader asks for |
+//! | `transactions` | what many transactions did, as columns |
 
 pub mod columns;
+pub mod container;
 pub mod decode;
 pub mod encode;
 pub mod overlay;
 pub mod spelling;
 pub mod tokens;
+pub mod transactions;
 pub mod varint;

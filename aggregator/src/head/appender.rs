@@ -14,8 +14,9 @@ use crate::batch::Batch;
 use crate::block::columns::{Columns, Range};
 use crate::block::decode::RECORDS_MAX;
 use crate::block::encode::{Encoder, IdSummary, Sealed};
+use crate::block::transactions::Share;
 use crate::id::Canonical;
-use crate::index::document::{SealedBlock, TransactionShare};
+use crate::index::document::SealedBlock;
 use crate::source::Source;
 
 /// When blocks and generations are full.
@@ -57,7 +58,7 @@ pub struct Generation {
 }
 
 /// Shares by ID.
-pub type Transactions = HashMap<Canonical, TransactionShare, foldhash::fast::RandomState>;
+pub type Transactions = HashMap<Canonical, Share, foldhash::fast::RandomState>;
 
 /// A block takes at most this many records, however short they are.
 const BLOCK_RECORDS_MAX: usize = RECORDS_MAX >> 6;
@@ -203,7 +204,7 @@ fn piece(batch: &Batch, last: &Range, open: &Columns, block_bytes: usize) -> Ran
 }
 
 fn add_share(transactions: &mut Transactions, service: &Arc<str>, share: &IdSummary) {
-    let known = transactions.entry_ref(&share.id).or_insert_with(|| TransactionShare {
+    let known = transactions.entry_ref(&share.id).or_insert_with(|| Share {
         time_min: share.time_min,
         time_max: share.time_max,
         records: 0,

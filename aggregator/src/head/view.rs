@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use tantivy::Searcher;
 
 use crate::block::columns::{Columns, IdIndex};
-use crate::block::decode::{Payload, Unzstd};
+use crate::block::container::Unzstd;
+use crate::block::decode::Payload;
 use crate::id::Canonical;
 use crate::index::document::SealedBlock;
 use crate::index::find::{self, FindError};

@@ -1,4 +1,4 @@
-//! A block, or one transaction's share of a commit, as a document. Values are borrowed where they are large.
+//! A block of records, or one of transactions, as a document. Values are borrowed where they are large.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Va
 
 use super::schema::{Fields, kind};
 use crate::block::encode::Summary;
+use crate::block::transactions::{self, Share};
 use crate::id::Canonical;
 
 /// A sealed block, as the head keeps it until it is committed.
@@ -18,23 +19,6 @@ pub struct SealedBlock {
     pub payload: Vec<u8>,
     /// What is known without decoding.
     pub summary: Summary,
-}
-
-/// What one transaction did between two commits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TransactionShare {
-    /// Its earliest record, nanoseconds since the epoch.
-    pub time_min: i64,
-    /// Its latest record.
-    pub time_max: i64,
-    /// Its records.
-    pub records: u64,
-    /// Those of severity error and above.
-    pub errors: u64,
-    /// The services that it touched.
-    pub services: Vec<Arc<str>>,
-    /// The service of the earliest record.
-    pub entry_service: Arc<str>,
 }
 
 /// What Tantivy gets.
@@ -78,26 +62,39 @@ impl IndexDocument {
         Self { values }
     }
 
-    /// Of one transaction's share.
-    pub fn transaction(fields: &Fields, id: &Canonical, share: &TransactionShare) -> Self {
-        let mut values = Vec::with_capacity(share.services.len() + 9);
-        values.push((fields.kind, Held::Number(kind::TRANSACTION)));
-        values.extend(share.services.iter().map(|service| (fields.service, Held::Shared(Arc::clone(service)))));
-        values.push((fields.time_min, Held::Time(share.time_min)));
-        values.push((fields.records, Held::Number(share.records)));
-        values.push((fields.ids, term(id)));
-        match id {
-            Canonical::Number(number) => {
-                values.push((fields.id_high, Held::Number((number >> 64) as u64)));
-                values.push((fields.id_low, Held::Number(*number as u64)));
-            }
-            Canonical::Text(_) => values.push((fields.payload, term(id))),
+    /// Of the shares of many transactions.
+    pub fn transactions(fields: &Fields, rows: &[(&Canonical, &Share)]) -> Self {
+        let shares = || rows.iter().map(|(_, share)| *share);
+        let mut values = vec![
+            (fields.kind, Held::Number(kind::TRANSACTIONS)),
+            (fields.time_min, Held::Time(shares().map(|share| share.time_min).min().unwrap_or_default())),
+            (fields.time_max, Held::Time(shares().map(|share| share.time_max).max().unwrap_or_default())),
+            (fields.records, Held::Number(rows.len() as u64)),
+            (fields.errors, Held::Number(shares().map(|share| share.errors).sum())),
+            (
+                fields.duration,
+                Held::Number(shares().map(|share| share.time_max.abs_diff(share.time_min)).max().unwrap_or(0)),
+            ),
+            (fields.payload, Held::Bytes(transactions::encode(rows))),
+        ];
+        for service in distinct(shares().flat_map(|share| &share.services)) {
+            values.push((fields.service, Held::Shared(service)));
         }
-        values.push((fields.duration, Held::Number(share.time_max.abs_diff(share.time_min))));
-        values.push((fields.errors, Held::Number(share.errors)));
-        values.push((fields.entry_service, Held::Shared(Arc::clone(&share.entry_service))));
+        for service in distinct(shares().map(|share| &share.entry_service)) {
+            values.push((fields.entry_service, Held::Shared(service)));
+        }
         Self { values }
     }
+}
+
+fn distinct<'a>(services: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
+    let mut distinct: Vec<Arc<str>> = Vec::new();
+    for service in services {
+        if !distinct.contains(service) {
+            distinct.push(Arc::clone(service));
+        }
+    }
+    distinct
 }
 
 fn term(id: &Canonical) -> Held {

@@ -3,8 +3,9 @@
 use tantivy::schema::{IndexRecordOption, TantivyDocument, Term, Value};
 use tantivy::{DocAddress, DocId, DocSet, Searcher, SegmentReader, TERMINATED};
 
-use super::schema::{Fields, kind};
-use crate::block::decode::{Corrupt, Payload, Unzstd};
+use super::schema::Fields;
+use crate::block::container::{Corrupt, Unzstd};
+use crate::block::decode::Payload;
 use crate::id::Canonical;
 use crate::record::Record;
 
@@ -40,7 +41,7 @@ pub fn records(
     Ok(())
 }
 
-/// The block documents that hold one of `wanted`, rising.
+/// The blocks that hold one of `wanted`, rising.
 fn blocks(segment: &SegmentReader, fields: &Fields, wanted: &[Canonical]) -> Result<Vec<DocId>, FindError> {
     let index = segment.inverted_index(fields.ids)?;
     let mut docs = Vec::new();
@@ -54,12 +55,7 @@ fn blocks(segment: &SegmentReader, fields: &Fields, wanted: &[Canonical]) -> Res
             }
         }
     }
-    if docs.is_empty() {
-        return Ok(docs);
-    }
     docs.sort_unstable();
     docs.dedup();
-    let kinds = segment.fast_fields().u64("kind")?;
-    docs.retain(|doc| kinds.first(*doc) == Some(kind::BLOCK));
     Ok(docs)
 }

@@ -12,8 +12,10 @@ use tantivy::IndexWriter;
 
 use super::document::{IndexDocument, SealedBlock};
 use super::partition::{CommitPayload, Partition, PartitionError};
-use crate::block::decode::{Payload, Unzstd};
+use crate::block::container::Unzstd;
+use crate::block::decode::Payload;
 use crate::block::tokens::Words;
+use crate::block::transactions;
 use crate::catalog::registry::Registry;
 use crate::catalog::store::Store;
 use crate::head::appender::{Generation, Work};
@@ -150,9 +152,10 @@ impl Indexer {
                 current.writer.add_document(IndexDocument::block(&fields, &block, words)).map_err(tantivy)?;
             }
         }
-        for (id, share) in &generation.transactions {
-            let document = IndexDocument::transaction(&fields, id, share);
-            current.writer.add_document(document).map_err(tantivy)?;
+        let mut rows: Vec<_> = generation.transactions.iter().collect();
+        rows.sort_unstable_by_key(|(_, share)| share.time_min);
+        for rows in rows.chunks(transactions::ROWS_MAX) {
+            current.writer.add_document(IndexDocument::transactions(&fields, rows)).map_err(tantivy)?;
         }
         let mut prepared = current.writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&CommitPayload::new(generation.wal_position).text());

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `schema` | the fields |
-//! | `document` | a block, or one transaction's share of a commit, as a document |
+//! | `document` | a block of records, or one of transactions, as a document |
 //! | `partition` | one UTC day of receipt: one directory, one Tantivy index |
 //! | `indexer` | the thread that adds, commits, and tells the head |
 //! | `find` | the records of an ID, from one partition |

@@ -15,44 +15,40 @@ const WORDS: &str = "words";
 pub mod kind {
     /// Up to a block of records of one service.
     pub const BLOCK: u64 = 0;
-    /// One transaction's share of one commit.
-    pub const TRANSACTION: u64 = 1;
+    /// What many transactions did between two commits (`block::transactions`).
+    pub const TRANSACTIONS: u64 = 1;
 }
 
-/// The fields.
+/// The fields. "Block" is a block of records, "transactions" one of transactions.
 #[derive(Clone, Debug)]
 pub struct Fields {
     /// See [`kind`]. Fast.
     pub kind: Field,
-    /// Block: its service. Transaction: every service that it touched. Raw, fast.
+    /// Block: its service. Transactions: every service that they touched. Raw, fast.
     pub service: Field,
     /// Block: its hosts. Raw, fast.
     pub hosts: Field,
     /// Earliest record, nanoseconds since the epoch. Fast.
     pub time_min: Field,
-    /// Block: latest record. Fast. (A transaction's is `time_min` plus `duration`.)
+    /// Latest record. Fast.
     pub time_max: Field,
-    /// Records. Fast.
+    /// Block: records. Transactions: rows. Fast.
     pub records: Field,
     /// Block: bytes of the files. Fast.
     pub raw_bytes: Field,
     /// Block: records of each severity. Fast.
     pub severities: [Field; SEVERITIES],
-    /// Every transaction ID in it, canonical (`Canonical::term`).
+    /// Block: every transaction ID in it, canonical (`Canonical::term`).
     pub ids: Field,
     /// Block: every distinct word. No positions, no norms.
     pub words: Field,
-    /// Block: the encoded columns. Transaction: its ID (`Canonical::term`) if that is a text. Stored.
+    /// The encoded columns. Stored.
     pub payload: Field,
-    /// Transaction: the upper half of its ID if that is a number. Fast: 16 bytes instead of the 28 of a stored one.
-    pub id_high: Field,
-    /// The lower half.
-    pub id_low: Field,
-    /// Transaction: latest minus earliest record, nanoseconds. Fast.
+    /// Transactions: the longest one, nanoseconds. Fast.
     pub duration: Field,
-    /// Transaction: records of severity error and above. Fast.
+    /// Transactions: their records of severity error and above. Fast.
     pub errors: Field,
-    /// Transaction: the service of its earliest record. Raw, fast.
+    /// Transactions: the services of their earliest records. Raw, fast.
     pub entry_service: Field,
 }
 
@@ -73,8 +69,6 @@ pub fn build() -> (Schema, Fields) {
         ids: builder.add_bytes_field("ids", BytesOptions::default().set_indexed()),
         words: builder.add_text_field("words", TextOptions::default().set_indexing_options(indexed_by(WORDS))),
         payload: builder.add_bytes_field("payload", BytesOptions::default().set_stored()),
-        id_high: builder.add_u64_field("id_high", fast()),
-        id_low: builder.add_u64_field("id_low", fast()),
         duration: builder.add_u64_field("duration", fast()),
         errors: builder.add_u64_field("errors", fast()),
         entry_service: builder.add_text_field("entry_service", raw_fast()),
