@@ -198,7 +198,15 @@ fn belongs(
     }
     if text.is_empty() {
         // Between the announcement of a chained traceback and its header.
-        return chain_precedes(bytes, at).then_some((Some(line.end), traceback));
+        if chain_precedes(bytes, at) {
+            return Some((Some(line.end), traceback));
+        }
+        // Spring Boot puts a blank line between a message and its exception.
+        let Some(next) = line_at(bytes, line.end, limits.record_bytes_max) else {
+            let name = bytes[line.end..].iter().all(|byte| byte.is_ascii_alphanumeric() || b"._$\r".contains(byte));
+            return name.then_some((None, traceback));
+        };
+        return is_java_throwable(next.text).then_some((Some(next.end), traceback));
     }
     is_continuation(text).then(|| (Some(line.end), after_header(text, traceback)))
 }
@@ -314,6 +322,15 @@ mod tests {
     fn java_stack_traces() {
         let error = "12:00 ERROR failed\njava.lang.IllegalStateException: boom\n\tat a.B.c(B.java:1)\n\t... 3 more\nCaused by: x.Y: z\n\tat d\n... 12 more\n";
         assert_eq!(texts(&format!("12:00 INFO a\n{error}12:01 INFO b\n")), ["12:00 INFO a\n", error, "12:01 INFO b\n"]);
+    }
+
+    #[test]
+    fn a_blank_line_before_an_exception_belongs_to_it() {
+        let error = "12:00 ERROR failed\n\njava.lang.IllegalStateException: boom\n\tat a.B.c(B.java:1)\n";
+        assert_eq!(texts(&format!("{error}\n12:01 INFO b\n")), [error, "\n", "12:01 INFO b\n"]);
+        // Whether it does is known only when the next line is whole.
+        assert_eq!(records("12:00 ERROR failed\n\njava.la", Before::Nothing, Tail::Hold, LIMITS).1, 0);
+        assert_eq!(records("12:00 ERROR failed\n\n12:01 I", Before::Nothing, Tail::Hold, LIMITS).1, 20);
     }
 
     #[test]

@@ -465,12 +465,9 @@ fn bad_configs_and_folders_have_their_exit_codes() {
     assert_eq!(run(&["--help"], "").0, 0);
     assert_eq!(run(&["--version"], "").0, 0);
     let state = folder.path().join("state");
-    let (code, told) = run(
-        &["check", "--config", &config],
-        &format!("aggregator='http://127.0.0.1:1'\nstate_dir='{}'\n{source}", state.display()),
-    );
-    assert_eq!(code, 78);
-    assert!(told.contains("does not answer"), "{told}");
+    // An aggregator that is away is no fault of the configuration.
+    let config_text = format!("aggregator='http://127.0.0.1:1'\nstate_dir='{}'\n{source}", state.display());
+    assert_eq!(run(&["check", "--config", &config], &config_text).0, 0);
     // Two agents, one state folder.
     let held = clew_agent::checkpoint::StateDir::open(&state).unwrap();
     let (code, told) = run(&["run", "--config", &config], &format!("state_dir='{}'\n{source}", state.display()));

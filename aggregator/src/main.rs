@@ -9,6 +9,9 @@ use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
 use clew_service::{shutdown, telemetry};
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 const PROGRAM: &str = "clew-aggregator";
 
 /// Takes log records from agents, stores them, and answers what happened to a request.

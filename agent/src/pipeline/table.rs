@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use super::source::{Id, Source};
 use crate::tail::file::FileKey;
 
+/// The alias of a source that has none in this session.
+const NO_ALIAS: u32 = 0;
+
 #[derive(Debug, Default)]
 pub struct Table {
     sources: HashMap<Id, Box<Source>>,
@@ -82,10 +85,12 @@ impl Table {
         self.last_alias
     }
 
-    /// A new session knows no alias.
+    /// A new session knows no alias. The numbers go on, so that what still comes from the old session finds nobody.
     pub fn forget_aliases(&mut self) {
         self.by_alias.clear();
-        self.last_alias = 0;
+        for source in self.sources.values_mut() {
+            source.alias = NO_ALIAS;
+        }
     }
 
     /// Whether a source goes by this id.
@@ -103,5 +108,38 @@ impl Table {
 
     pub fn count(&self) -> usize {
         self.sources.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::tail::file::LogFile;
+
+    fn source(dir: &Path, name: &str) -> Source {
+        let path = dir.join(name);
+        std::fs::write(&path, name).unwrap();
+        let (file, status) = LogFile::open(&path).unwrap();
+        Source::new(path, Arc::from("s"), file, status, Instant::now())
+    }
+
+    #[test]
+    fn an_alias_of_an_old_session_takes_nothing_from_the_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut table = Table::default();
+        let first = table.insert(source(dir.path(), "a"));
+        let second = table.insert(source(dir.path(), "b"));
+        let old = [table.alias(first), table.alias(second)];
+        table.forget_aliases();
+        // Announced in the other order, as after a reconnect.
+        let new_second = table.alias(second);
+        let new_first = table.alias(first);
+        assert_eq!((table.of_alias(new_first), table.of_alias(new_second)), (Some(first), Some(second)));
+        assert!(old.iter().all(|alias| table.of_alias(*alias).is_none()));
+        table.remove(first);
+        assert_eq!(table.of_alias(new_second), Some(second));
     }
 }

@@ -32,6 +32,9 @@ pub enum Form {
 impl SpelledId {
     /// From the bytes on the wire.
     pub fn new(spelling: &[u8], kind: u8) -> Self {
+        if let Some(number) = lower_hex32(spelling) {
+            return Self { canonical: Canonical::Number(number), form: Form::Hex32, kind };
+        }
         let canonical = Canonical::parse(spelling);
         let form = match &canonical {
             Canonical::Number(number) => [Form::Hex32, Form::Uuid, Form::Hex16]
@@ -58,6 +61,29 @@ impl SpelledId {
     }
 }
 
+/// The commonest spelling by far, in one pass.
+fn lower_hex32(spelling: &[u8]) -> Option<u128> {
+    const INVALID: u8 = 0xff;
+    const VALUES: [u8; 256] = {
+        let mut values = [INVALID; 256];
+        let mut digit = 0;
+        while digit < 16 {
+            values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+            digit += 1;
+        }
+        values
+    };
+    let spelling: &[u8; 32] = spelling.try_into().ok()?;
+    let (mut high, mut low, mut seen) = (0u64, 0u64, 0u8);
+    for index in 0..16 {
+        let (left, right) = (VALUES[spelling[index] as usize], VALUES[spelling[index + 16] as usize]);
+        seen |= left | right;
+        high = high << 4 | u64::from(left & 15);
+        low = low << 4 | u64::from(right & 15);
+    }
+    (seen < 16).then_some(u128::from(high) << 64 | u128::from(low))
+}
+
 impl Form {
     /// Length of the spelling, for those that have a fixed one.
     fn width(&self) -> usize {
@@ -71,6 +97,13 @@ impl Form {
 
     fn spell(&self, number: u128) -> Vec<u8> {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        if matches!(self, Self::Hex32) {
+            let mut out = vec![0; 32];
+            for (pair, byte) in out.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+                pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+            }
+            return out;
+        }
         if let Self::Other(bytes) = self {
             return bytes.to_vec();
         }
