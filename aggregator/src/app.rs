@@ -20,7 +20,7 @@ use crate::catalog::registry::Registry;
 use crate::catalog::store::Store as CatalogStore;
 use crate::config::Config;
 use crate::head::appender::Appender;
-use crate::head::view::{Committed, Head};
+use crate::head::view::Head;
 use crate::health::Health;
 use crate::http::router::{self, Api};
 use crate::index::indexer::Indexer;
@@ -118,7 +118,8 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         let start = move || Engine::start(&config, &metrics, &health).map(|engine| (config, engine));
         tokio::task::spawn_blocking(start).await??
     };
-    tokio::spawn(keep_retention(engine.store.clone(), limits, Arc::clone(&metrics), shutdown.clone()));
+    let root = partitions_dir(&config.data_dir);
+    tokio::spawn(keep_retention(engine.store.clone(), root, limits, Arc::clone(&metrics), shutdown.clone()));
     let sessions = Sessions {
         journal: engine.journal.clone(),
         registry: Arc::clone(&engine.store.registry),
@@ -181,10 +182,16 @@ async fn serve_http(listener: TcpListener, api: Api, shutdown: CancellationToken
     Ok(())
 }
 
-async fn keep_retention(store: Store, limits: retention::Limits, metrics: Arc<Metrics>, shutdown: CancellationToken) {
+async fn keep_retention(
+    store: Store,
+    root: PathBuf,
+    limits: retention::Limits,
+    metrics: Arc<Metrics>,
+    shutdown: CancellationToken,
+) {
     loop {
-        let (store, metrics) = (store.clone(), Arc::clone(&metrics));
-        let _ = tokio::task::spawn_blocking(move || retention::apply(&store, limits, &metrics)).await;
+        let (store, root, metrics) = (store.clone(), root.clone(), Arc::clone(&metrics));
+        let _ = tokio::task::spawn_blocking(move || retention::apply(&store, &root, limits, &metrics)).await;
         tokio::select! {
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep(RETENTION_INTERVAL) => {}
@@ -240,7 +247,7 @@ impl Engine {
             stopping: stopping.clone(),
         };
         Ok(Self {
-            store: Store { head, registry },
+            store: Store::new(head, registry)?,
             journal,
             stopping,
             wal_dir,
@@ -272,11 +279,12 @@ fn thread<T: Send + 'static>(name: &str, body: impl FnOnce() -> T + Send + 'stat
 fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
     let mut committed = Vec::new();
     let mut position = 0;
+    Partition::sweep(root)?;
     let days = Partition::days(root)?;
     for day in &days {
-        let partition = Partition::open(root, *day)?;
+        let partition = Arc::new(Partition::open(root, *day)?);
         position = position.max(partition.wal_position()?);
-        committed.push(Committed { searcher: partition.searcher()?, partition: Arc::new(partition) });
+        committed.push(Arc::new(partition.committed()?));
     }
     // The newest day is what is asked for most: its first answer after a restart shall be as fast as the others.
     if let Some(newest) = committed.last()

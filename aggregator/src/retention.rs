@@ -1,6 +1,7 @@
 //! Removes whole partitions: those past the age, then the oldest ones while the store is over its bytes. The newest
 //! partition always stays.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +46,8 @@ pub fn expired(partitions: &[Candidate], limits: Limits, now_ns: i64) -> Vec<i64
     expired
 }
 
-/// Removes what has expired.
-pub fn apply(store: &Store, limits: Limits, metrics: &Arc<Metrics>) {
+/// Removes what has expired below `root`.
+pub fn apply(store: &Store, root: &Path, limits: Limits, metrics: &Arc<Metrics>) {
     let partitions: Vec<_> = store
         .partitions()
         .iter()
@@ -57,7 +58,7 @@ pub fn apply(store: &Store, limits: Limits, metrics: &Arc<Metrics>) {
         let Some(committed) = partitions.iter().find(|committed| committed.partition.day == day) else { continue };
         store.head.remove(day);
         // Searches that have begun hold the files open; the names go at once.
-        match std::fs::remove_dir_all(&committed.partition.path) {
+        match committed.partition.remove(root) {
             Ok(()) => {
                 metrics.partitions_removed.inc();
                 tracing::info!("partition {} removed by retention", committed.partition.path.display());

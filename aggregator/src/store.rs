@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
 use crate::catalog::registry::Registry;
 use crate::head::view::{Committed, Head, Volume};
 use crate::id::Canonical;
@@ -17,7 +19,12 @@ pub struct Store {
     pub head: Arc<Head>,
     /// Agents and sources.
     pub registry: Arc<Registry>,
+    /// Where answers are worked out.
+    search: Arc<ThreadPool>,
 }
+
+/// Threads that work out answers: more than there are cores, because some of them wait for the disk.
+const SEARCH_THREADS: usize = 8;
 
 /// One partition in short.
 pub struct PartitionStatus {
@@ -36,7 +43,25 @@ pub struct PartitionStatus {
 }
 
 impl Store {
-    /// Every record of an ID, however it is spelled, in no particular order. Blocks: to be called on a blocking thread.
+    /// Starts the search threads.
+    pub fn new(head: Arc<Head>, registry: Arc<Registry>) -> Result<Self, rayon::ThreadPoolBuildError> {
+        let search =
+            ThreadPoolBuilder::new().num_threads(SEARCH_THREADS).thread_name(|index| format!("search-{index}"));
+        Ok(Self { head, registry, search: Arc::new(search.build()?) })
+    }
+
+    /// Works out an answer on the search threads. None: the program ends before it is there.
+    pub async fn answer<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let store = self.clone();
+        self.search.spawn(move || {
+            // Nobody may wait any more; then the answer goes nowhere.
+            let _ = sender.send(work(&store));
+        });
+        receiver.await.ok()
+    }
+
+    /// Every record of an ID, however it is spelled, in no particular order. To be called inside [`Self::answer`].
     pub fn find(&self, id: &[u8]) -> Result<Vec<Record>, FindError> {
         self.head.find(&Canonical::candidates(id))
     }
@@ -57,7 +82,7 @@ impl Store {
         (volume, Self::status_of(&partitions))
     }
 
-    fn status_of(partitions: &[Committed]) -> Vec<PartitionStatus> {
+    fn status_of(partitions: &[Arc<Committed>]) -> Vec<PartitionStatus> {
         let status = partitions.iter().map(|committed| {
             let searcher = &committed.searcher;
             let records = searcher.segment_readers().iter().map(|segment| block_records(segment).unwrap_or(0)).sum();

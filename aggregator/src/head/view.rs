@@ -5,7 +5,9 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use hashbrown::HashMap;
+use rayon::prelude::*;
 use tantivy::Searcher;
+use tantivy::store::StoreReader;
 
 use crate::block::columns::{Columns, IdIndex};
 use crate::block::container::Unzstd;
@@ -22,6 +24,8 @@ pub struct Head {
     state: Mutex<State>,
     committed: Condvar,
     hasher: foldhash::fast::FixedState,
+    /// Decompressors that nobody uses right now: as many as there were decoding threads.
+    unzstd: Mutex<Vec<Unzstd>>,
 }
 
 #[derive(Default)]
@@ -30,7 +34,7 @@ struct State {
     /// Full blocks by the order in which they became full.
     full: BTreeMap<u64, FullBlock>,
     next_block: u64,
-    partitions: Arc<Vec<Committed>>,
+    partitions: Arc<Vec<Arc<Committed>>>,
     /// The newest generation that is committed.
     committed: u64,
 }
@@ -64,6 +68,18 @@ pub struct Committed {
     pub partition: Arc<Partition>,
     /// Its newest commit.
     pub searcher: Searcher,
+    /// One per segment of the searcher.
+    pub stores: Vec<StoreReader>,
+}
+
+impl Committed {
+    /// Opens the stores of a commit.
+    pub fn new(partition: Arc<Partition>, searcher: Searcher) -> std::io::Result<Self> {
+        // Payloads are compressed already, and the page cache holds them: no second cache.
+        let stores =
+            searcher.segment_readers().iter().map(|segment| segment.get_store_reader(0)).collect::<Result<_, _>>()?;
+        Ok(Self { partition, searcher, stores })
+    }
 }
 
 /// How much is in the head.
@@ -79,7 +95,7 @@ pub struct Volume {
 
 impl Head {
     /// A head over the partitions that there are.
-    pub fn new(partitions: Vec<Committed>) -> Self {
+    pub fn new(partitions: Vec<Arc<Committed>>) -> Self {
         let head = Self::default();
         head.lock().partitions = Arc::new(partitions);
         head
@@ -149,18 +165,18 @@ impl Head {
     }
 
     /// The generation is committed: its blocks leave, the searcher enters.
-    pub fn install(&self, generation: u64, partition: &Arc<Partition>, searcher: Searcher) {
+    pub fn install(&self, generation: u64, committed: Committed) {
         let mut state = self.lock();
         state.full.retain(|_, block| block.generation > generation);
         state.committed = state.committed.max(generation);
-        replace(&mut state, partition, searcher);
+        replace(&mut state, committed);
         drop(state);
         self.committed.notify_all();
     }
 
     /// The partition has merged: the same records from fewer segments.
-    pub fn refresh(&self, partition: &Arc<Partition>, searcher: Searcher) {
-        replace(&mut self.lock(), partition, searcher);
+    pub fn refresh(&self, committed: Committed) {
+        replace(&mut self.lock(), committed);
     }
 
     /// The partition is gone from now on. Searches that have begun go on with it.
@@ -168,7 +184,7 @@ impl Head {
         let mut state = self.lock();
         let partitions = Arc::clone(&state.partitions);
         let kept = partitions.iter().filter(|committed| committed.partition.day != day);
-        state.partitions = Arc::new(kept.map(Committed::again).collect());
+        state.partitions = Arc::new(kept.cloned().collect());
     }
 
     /// Waits until `generation` is committed.
@@ -187,7 +203,7 @@ impl Head {
     }
 
     /// How much is in it, and the partitions, as of one moment.
-    pub fn volume_and_partitions(&self) -> (Volume, Arc<Vec<Committed>>) {
+    pub fn volume_and_partitions(&self) -> (Volume, Arc<Vec<Arc<Committed>>>) {
         let state = self.lock();
         let mut volume = Volume::default();
         let mut add = |records: u64, raw_bytes: u64| {
@@ -208,47 +224,53 @@ impl Head {
     }
 
     /// The partitions as of now.
-    pub fn partitions(&self) -> Arc<Vec<Committed>> {
+    pub fn partitions(&self) -> Arc<Vec<Arc<Committed>>> {
         Arc::clone(&self.lock().partitions)
     }
 
-    /// Every record that carries one of `wanted`, from head and partitions, in no particular order.
+    /// Every record that carries one of `wanted`, from head and partitions, in no particular order. Blocks are decoded side
+    /// by side on the thread pool that this is called on.
     pub fn find(&self, wanted: &[Canonical]) -> Result<Vec<Record>, FindError> {
         let hashes: Vec<u64> = wanted.iter().map(|id| self.hasher.hash_one(id)).collect();
         let mut found = Vec::new();
-        let mut unzstd = Unzstd::default();
         let (full, partitions) = {
             let state = self.lock();
             for block in state.open.values() {
                 found.extend(block.columns.materialise(&block.columns.find(wanted)));
             }
-            let full =
-                state.full.values().filter(|block| hashes.iter().any(|hash| block.ids.binary_search(hash).is_ok()));
-            (full.map(|block| block.held.clone()).collect::<Vec<_>>(), Arc::clone(&state.partitions))
+            let is_wanted = |block: &&FullBlock| hashes.iter().any(|hash| block.ids.binary_search(hash).is_ok());
+            let full: Vec<_> = state.full.values().filter(is_wanted).map(|block| block.held.clone()).collect();
+            (full, Arc::clone(&state.partitions))
         };
-        for block in full {
-            match block {
-                HeldBlock::Raw(columns) => found.extend(columns.materialise(&columns.find(wanted))),
-                HeldBlock::Sealed(block) => found.extend(Payload::open(&block.payload)?.find(wanted, &mut unzstd)?),
-            }
-        }
+        let mut hits = Vec::new();
         for committed in partitions.iter() {
-            find::records(&committed.searcher, &committed.partition.fields, wanted, &mut unzstd, &mut found)?;
+            hits.extend(find::hits(committed, wanted)?);
         }
+        let from_head = full.par_iter().map(|block| match block {
+            HeldBlock::Raw(columns) => Ok(columns.materialise(&columns.find(wanted))),
+            HeldBlock::Sealed(block) => {
+                self.with_unzstd(|unzstd| Ok(Payload::open(&block.payload)?.find(wanted, unzstd)?))
+            }
+        });
+        let from_disk = hits.par_iter().map(|hit| self.with_unzstd(|unzstd| hit.records(wanted, unzstd)));
+        let parts: Vec<Vec<Record>> = from_head.chain(from_disk).collect::<Result<_, FindError>>()?;
+        found.extend(parts.into_iter().flatten());
         Ok(found)
     }
-}
 
-impl Committed {
-    fn again(&self) -> Self {
-        Self { partition: Arc::clone(&self.partition), searcher: self.searcher.clone() }
+    fn with_unzstd<T>(&self, decode: impl FnOnce(&mut Unzstd) -> T) -> T {
+        let pool = || self.unzstd.lock().expect("no thread panics with the pool in hand");
+        let mut unzstd = pool().pop().unwrap_or_default();
+        let decoded = decode(&mut unzstd);
+        pool().push(unzstd);
+        decoded
     }
 }
 
-fn replace(state: &mut State, partition: &Arc<Partition>, searcher: Searcher) {
-    let others = state.partitions.iter().filter(|committed| committed.partition.day != partition.day);
-    let mut partitions: Vec<_> = others.map(Committed::again).collect();
-    partitions.push(Committed { partition: Arc::clone(partition), searcher });
+fn replace(state: &mut State, committed: Committed) {
+    let day = committed.partition.day;
+    let mut partitions: Vec<_> = state.partitions.iter().filter(|known| known.partition.day != day).cloned().collect();
+    partitions.push(Arc::new(committed));
     partitions.sort_by_key(|committed| committed.partition.day);
     state.partitions = Arc::new(partitions);
 }

@@ -29,8 +29,8 @@ pub enum Problem {
     Method,
     /// The store could not answer.
     Store(FindError),
-    /// The answer could not be made.
-    Internal(String),
+    /// The program ends before the answer is there.
+    Stopping,
 }
 
 impl From<FindError> for Problem {
@@ -57,7 +57,12 @@ impl Problem {
                 (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this route is read with GET".into(), none)
             }
             Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
-            Self::Internal(why) => (StatusCode::INTERNAL_SERVER_ERROR, "internal error", why, none),
+            Self::Stopping => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "the aggregator stops; ask again in a moment".into(),
+                none,
+            ),
         }
     }
 }

@@ -85,5 +85,5 @@ pub async fn storage(State(api): State<Api>) -> Result<Json<Value>, Problem> {
         }))
     })
     .await
-    .map_err(|error| Problem::Internal(error.to_string()))
+    .map_err(|_| Problem::Stopping)
 }

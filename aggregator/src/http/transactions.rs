@@ -58,18 +58,16 @@ pub async fn get(
     }
     let lines =
         headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/x-ndjson"));
-    let store = api.store.clone();
-    tokio::task::spawn_blocking(move || {
+    let answer = api.store.answer(move |store| {
         let started = Instant::now();
         let mut records = store.find(id.as_bytes())?;
         let keys = order::sort(&mut records);
         if records.is_empty() {
-            return Err(unknown(&store, id));
+            return Err(unknown(store, id));
         }
-        if lines { Ok(ndjson(records)) } else { Ok(page(&store, &id, &records, &keys, limit, after.as_ref(), started)) }
-    })
-    .await
-    .map_err(|error| Problem::Internal(error.to_string()))?
+        if lines { Ok(ndjson(records)) } else { Ok(page(store, &id, &records, &keys, limit, after.as_ref(), started)) }
+    });
+    answer.await.ok_or(Problem::Stopping)?
 }
 
 fn limit(text: Option<&str>) -> Result<usize, Problem> {

@@ -1,11 +1,13 @@
 //! The records of an ID, from one partition.
 
-use tantivy::schema::{IndexRecordOption, TantivyDocument, Term, Value};
-use tantivy::{DocAddress, DocId, DocSet, Searcher, SegmentReader, TERMINATED};
+use tantivy::schema::{IndexRecordOption, Term};
+use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
 
 use super::schema::Fields;
 use crate::block::container::{Corrupt, Unzstd};
 use crate::block::decode::Payload;
+use crate::block::encode;
+use crate::head::view::Committed;
 use crate::id::Canonical;
 use crate::record::Record;
 
@@ -23,22 +25,37 @@ pub enum FindError {
     Block(#[from] Corrupt),
 }
 
-/// Appends every record that carries one of `wanted`.
-pub fn records(
-    searcher: &Searcher,
-    fields: &Fields,
-    wanted: &[Canonical],
-    unzstd: &mut Unzstd,
-    found: &mut Vec<Record>,
-) -> Result<(), FindError> {
-    for (ordinal, segment) in searcher.segment_readers().iter().enumerate() {
-        for doc in blocks(segment, fields, wanted)? {
-            let document: TantivyDocument = searcher.doc(DocAddress::new(ordinal as u32, doc))?;
-            let payload = document.get_first(fields.payload).and_then(|value| value.as_bytes());
-            found.extend(Payload::open(payload.unwrap_or_default())?.find(wanted, unzstd)?);
-        }
+/// A block document of a partition.
+#[derive(Clone, Copy)]
+pub struct Hit<'a> {
+    partition: &'a Committed,
+    segment: usize,
+    doc: DocId,
+}
+
+/// The blocks of a partition that hold one of `wanted`.
+pub fn hits<'a>(partition: &'a Committed, wanted: &[Canonical]) -> Result<Vec<Hit<'a>>, FindError> {
+    let mut hits = Vec::new();
+    for (segment, reader) in partition.searcher.segment_readers().iter().enumerate() {
+        let docs = blocks(reader, &partition.partition.fields, wanted)?;
+        hits.extend(docs.into_iter().map(|doc| Hit { partition, segment, doc }));
     }
-    Ok(())
+    Ok(hits)
+}
+
+impl Hit<'_> {
+    /// The records of the block that carry one of `wanted`.
+    pub fn records(&self, wanted: &[Canonical], unzstd: &mut Unzstd) -> Result<Vec<Record>, FindError> {
+        let document = self.partition.stores[self.segment].get_document_bytes(self.doc)?;
+        Ok(Payload::open(stored_payload(&document))?.find(wanted, unzstd)?)
+    }
+}
+
+/// The payload in a stored document. It is the only stored value, so that it ends where the document ends; its checksum
+/// tells if that should ever be otherwise. Tantivy's own way to it copies the bytes one by one.
+pub fn stored_payload(document: &[u8]) -> &[u8] {
+    let begin = memchr::memmem::find(document, &encode::MAGIC).unwrap_or(0);
+    &document[begin..]
 }
 
 /// The blocks that hold one of `wanted`, rising.

@@ -51,18 +51,18 @@ pub struct Indexer {
 struct Current {
     partition: Arc<Partition>,
     writer: IndexWriter<IndexDocument>,
-    /// A block could not be added: the commit has to be built again.
-    broken: bool,
 }
 
 impl Indexer {
     /// Works until the sender is gone. Returns the catalog's store.
     pub fn run(self, work: &Receiver<Work>) -> Store {
         let mut current: Option<Current> = None;
+        // A block of the generation could not be added: its commit has to be built again.
+        let mut missed = false;
         loop {
             match work.recv_timeout(REFRESH) {
-                Ok(Work::Block { day, block, words }) => self.add(&mut current, day, &block, words),
-                Ok(Work::Commit(generation)) => self.commit(&mut current, &generation),
+                Ok(Work::Block { day, block, words }) => missed |= !self.add(&mut current, day, &block, words),
+                Ok(Work::Commit(generation)) => self.commit(&mut current, &generation, std::mem::take(&mut missed)),
                 Err(RecvTimeoutError::Timeout) => self.refresh(current.as_ref()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -73,14 +73,17 @@ impl Indexer {
         self.store
     }
 
-    fn add(&self, current: &mut Option<Current>, day: i64, block: &Arc<SealedBlock>, words: String) {
-        // A failure here is made good by the commit, which starts over.
-        if let Ok(current) = self.current(current, day)
-            && !current.broken
-        {
+    /// Whether the block was added. What was not is made good by the commit, which starts over.
+    fn add(&self, current: &mut Option<Current>, day: i64, block: &Arc<SealedBlock>, words: String) -> bool {
+        let added = self.current(current, day).and_then(|current| {
             let document = IndexDocument::block(&current.partition.fields, block, words);
-            current.broken = current.writer.add_document(document).is_err();
+            let path = || current.partition.path.clone();
+            current.writer.add_document(document).map_err(|error| PartitionError::Tantivy { path: path(), error })
+        });
+        if let Err(error) = &added {
+            tracing::warn!("a block waits for its commit to be built again: {error}");
         }
+        added.is_ok()
     }
 
     /// The writer of `day`; opened when it is another than before.
@@ -98,14 +101,14 @@ impl Indexer {
                 None => Arc::new(Partition::open(&self.root, day)?),
             };
             let writer = partition.writer()?;
-            *current = Some(Current { partition, writer, broken: false });
+            *current = Some(Current { partition, writer });
         }
         Ok(current.as_mut().expect("opened"))
     }
 
     /// Commits, however often it takes.
-    fn commit(&self, current: &mut Option<Current>, generation: &Generation) {
-        let mut again = current.as_ref().is_none_or(|current| current.broken);
+    fn commit(&self, current: &mut Option<Current>, generation: &Generation, missed: bool) {
+        let mut again = missed || current.is_none();
         while let Err(error) = self.try_commit(current, generation, again) {
             self.health.trouble(Part::Index, format!("commit failed and is tried again: {error}"));
             self.metrics.commit_failures.inc();
@@ -139,8 +142,7 @@ impl Indexer {
         let fields = current.partition.fields.clone();
         if again && current.partition.wal_position()? >= generation.wal_position {
             // The commit had gone through, what came after it had not.
-            let searcher = current.partition.searcher()?;
-            self.head.install(generation.number, &current.partition, searcher);
+            self.head.install(generation.number, current.partition.committed()?);
             return Ok(());
         }
         if again {
@@ -160,15 +162,14 @@ impl Indexer {
         let mut prepared = current.writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&CommitPayload::new(generation.wal_position).text());
         prepared.commit().map_err(tantivy)?;
-        let searcher = current.partition.searcher()?;
-        self.head.install(generation.number, &current.partition, searcher);
+        self.head.install(generation.number, current.partition.committed()?);
         Ok(())
     }
 
     fn refresh(&self, current: Option<&Current>) {
         if let Some(current) = current {
-            match current.partition.searcher() {
-                Ok(searcher) => self.head.refresh(&current.partition, searcher),
+            match current.partition.committed() {
+                Ok(committed) => self.head.refresh(committed),
                 Err(error) => tracing::warn!("refresh: {error}"),
             }
         }

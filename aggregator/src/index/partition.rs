@@ -1,21 +1,22 @@
 //! One UTC day of receipt: one directory, one Tantivy index.
 
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tantivy::directory::MmapDirectory;
 use tantivy::store::Compressor;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy};
 
+use super::directory::PartitionDirectory;
 use super::document::IndexDocument;
 use super::schema::{self, Fields};
+use crate::head::view::Committed;
 
 /// Version of schema and payloads. Another one is refused.
 const FORMAT: u32 = 1;
 /// Memory of Tantivy's arena: a full head fits, so that a commit is one segment.
 const WRITER_MEMORY_BYTES: usize = 160 << 20;
-/// Payloads are compressed already, the page cache holds them: no second cache.
-const STORE_CACHE_BLOCKS: usize = 1;
 
 /// A partition that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,12 @@ pub enum PartitionError {
         payload: String,
     },
 }
+
+/// The skip list of a store takes some ten bytes per block.
+const STORE_END_BYTES: u64 = 256 << 10;
+
+/// Behind the name of a directory that is being removed.
+const REMOVED: &str = ".removed";
 
 /// What a commit says besides its documents.
 #[derive(Debug, Deserialize, Serialize)]
@@ -93,7 +100,7 @@ impl Partition {
         let io = |error| PartitionError::Io { path: path.clone(), error };
         let tantivy = |error| PartitionError::Tantivy { path: path.clone(), error };
         std::fs::create_dir_all(&path).map_err(io)?;
-        let directory = MmapDirectory::open(&path).map_err(|error| tantivy(error.into()))?;
+        let directory = PartitionDirectory::open(&path).map_err(tantivy)?;
         let (schema, fields) = schema::build();
         let settings = IndexSettings {
             docstore_compression: Compressor::None,
@@ -105,13 +112,33 @@ impl Partition {
         let reader = index
             .reader_builder()
             .reload_policy(ReloadPolicy::Manual)
-            .doc_store_cache_num_blocks(STORE_CACHE_BLOCKS)
+            .doc_store_cache_num_blocks(0)
             .try_into()
             .map_err(tantivy)?;
         crate::wal::segment::sync_dir(root).map_err(io)?;
         let partition = Self { day, fields, index, reader, path: path.clone() };
         partition.wal_position()?;
         Ok(partition)
+    }
+
+    /// Removes a partition's directory. The name goes first, and durably, so that a crash in the middle leaves nothing that
+    /// looks like a partition.
+    pub fn remove(&self, root: &Path) -> std::io::Result<()> {
+        let doomed = root.join(format!("{}{REMOVED}", name(self.day)));
+        std::fs::rename(&self.path, &doomed)?;
+        crate::wal::segment::sync_dir(root)?;
+        std::fs::remove_dir_all(doomed)
+    }
+
+    /// Finishes removals that a crash interrupted.
+    pub fn sweep(root: &Path) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(root)? {
+            let path = entry?.path();
+            if path.as_os_str().as_encoded_bytes().ends_with(REMOVED.as_bytes()) {
+                std::fs::remove_dir_all(path)?;
+            }
+        }
+        Ok(())
     }
 
     /// The days that have a partition below `root`, rising. Other names are passed over.
@@ -136,19 +163,23 @@ impl Partition {
         }
     }
 
-    /// Reads what finding an ID touches besides the records themselves (dictionaries, postings, fast fields) into the
-    /// page cache, up to `bytes_max`. Returns how many bytes that was.
-    pub fn warm(&self, bytes_max: u64) -> std::io::Result<u64> {
-        let mut warmed = 0;
+    /// Reads what finding an ID touches besides the records themselves (dictionaries, postings, fast fields, and the ends of
+    /// the stores, where their skip lists are) into the page cache, up to `bytes_max`.
+    pub fn warm(&self, bytes_max: u64) -> std::io::Result<()> {
+        let mut left = bytes_max;
         for entry in std::fs::read_dir(&self.path)? {
             let path = entry?.path();
-            let touched = path.extension().is_some_and(|kind| kind == "term" || kind == "idx" || kind == "fast");
-            if touched && warmed < bytes_max {
-                let mut file = std::fs::File::open(&path)?;
-                warmed += std::io::copy(&mut std::io::Read::take(&mut file, bytes_max - warmed), &mut std::io::sink())?;
-            }
+            let wanted = match path.extension().and_then(|kind| kind.to_str()) {
+                Some("term" | "idx" | "fast") => left,
+                Some("store") => left.min(STORE_END_BYTES),
+                _ => continue,
+            };
+            let mut file = std::fs::File::open(&path)?;
+            let size = file.metadata()?.len();
+            file.seek(SeekFrom::Start(size.saturating_sub(wanted)))?;
+            left -= std::io::copy(&mut file.take(wanted), &mut std::io::sink())?;
         }
-        Ok(warmed)
+        Ok(())
     }
 
     /// The one writer.
@@ -157,9 +188,10 @@ impl Partition {
     }
 
     /// The newest commit, merged or not.
-    pub fn searcher(&self) -> Result<Searcher, PartitionError> {
+    pub fn committed(self: &Arc<Self>) -> Result<Committed, PartitionError> {
         self.reader.reload().map_err(|error| self.error(error))?;
-        Ok(self.reader.searcher())
+        let committed = Committed::new(Arc::clone(self), self.reader.searcher());
+        committed.map_err(|error| PartitionError::Io { path: self.path.clone(), error })
     }
 
     fn error(&self, error: tantivy::TantivyError) -> PartitionError {

@@ -22,7 +22,7 @@ use crate::health::{Health, Part};
 use crate::metrics::Metrics;
 use crate::source::Source;
 use crate::space;
-use crate::wal::entry::{BatchRecord, Entry, Event, GapRecord};
+use crate::wal::entry::{BatchRecord, Entry, Event, GapRecord, uuid};
 use crate::wal::writer::Writer;
 
 /// What a session asks for.
@@ -112,6 +112,16 @@ struct Group {
     bytes: usize,
 }
 
+impl Group {
+    /// Whether `ask` opens a source whose frontier this group moves.
+    fn moves(&self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Open(open) => uuid(&open.source_id).is_some_and(|source| self.frontiers.contains_key(&source)),
+            Ask::Batch { .. } | Ask::Gap(_) => false,
+        }
+    }
+}
+
 impl Journal {
     /// Works until it is told to stop. Returns where the WAL ends.
     pub fn run(mut self, requests: &Receiver<Request>) -> u64 {
@@ -131,6 +141,10 @@ impl Journal {
         let mut taken = 0;
         let mut next = Some(first);
         while let Some(request) = next {
+            if group.moves(&request.ask) {
+                // What the agent is told of a source is durable, and its frontier and guard belong together.
+                self.finish(std::mem::take(&mut group), &peers);
+            }
             if !peers.iter().any(|peer| Arc::ptr_eq(peer, &request.peer)) {
                 peers.push(Arc::clone(&request.peer));
             }
@@ -139,9 +153,13 @@ impl Journal {
             let more = taken < GROUP_REQUESTS_MAX && group.bytes < GROUP_BYTES_MAX;
             next = if more { requests.try_recv().ok() } else { None };
         }
+        self.finish(group, &peers);
+    }
+
+    fn finish(&mut self, group: Group, peers: &[Arc<Peer>]) {
         match self.make_durable(&group) {
             Ok(()) => self.hand_on(group),
-            Err(why) => self.refuse(&group, &peers, &why),
+            Err(why) => self.refuse(&group, peers, &why),
         }
     }
 
@@ -174,13 +192,10 @@ impl Journal {
             group.created.push(source.id);
             self.log(group, Event::Source(record));
         }
-        let mut state = opened.state;
         if let Some(source) = opened.source {
-            // A batch of another session may be on its way in this very group.
-            state.frontier = group.frontiers.get(&source.id).copied().unwrap_or(state.frontier).max(state.frontier);
             peer.opened(open.source, source);
         }
-        peer.send(v1::aggregator_message::Message::SourceState(state));
+        peer.send(v1::aggregator_message::Message::SourceState(opened.state));
     }
 
     fn batch(
@@ -218,7 +233,7 @@ impl Journal {
     }
 
     fn gap(&mut self, group: &mut Group, peer: &Arc<Peer>, alias: u32, gap: GapRecord) {
-        let id = crate::wal::entry::uuid(&gap.source);
+        let id = uuid(&gap.source);
         let Some((id, frontier)) = id.and_then(|id| Some((id, self.frontier(group, id)?))) else {
             return refused(peer, alias, gap.begin, 0, v1::RefusedReason::NotOpen);
         };

@@ -1,0 +1,111 @@
+//! The partition's directory: memory maps, but for single blocks of a store.
+//!
+//! A block's payload is some 30 KB at a random place. Through a memory map that is either a page fault per 4 KB or, with the
+//! kernel's read-ahead, megabytes for each; a `pread` on a descriptor without read-ahead is one request of the right size.
+//! Long ranges (a merge copies whole stores) still go through the map.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{Advice, fadvise};
+use tantivy::HasLen;
+use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
+use tantivy::directory::{
+    Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, WatchCallback, WatchHandle, WritePtr,
+};
+
+/// A longer range is read through the map.
+const PREAD_BYTES_MAX: usize = 1 << 20;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct PartitionDirectory {
+    mapped: MmapDirectory,
+    root: PathBuf,
+}
+
+impl PartitionDirectory {
+    /// Opens the directory at `root`.
+    pub fn open(root: &Path) -> tantivy::Result<Self> {
+        Ok(Self { mapped: MmapDirectory::open(root)?, root: root.into() })
+    }
+}
+
+impl Directory for PartitionDirectory {
+    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
+        let mapped = self.mapped.get_file_handle(path)?;
+        if path.extension().is_none_or(|kind| kind != "store") {
+            return Ok(mapped);
+        }
+        let io = |error| OpenReadError::wrap_io_error(error, path.into());
+        let file = File::open(self.root.join(path)).map_err(io)?;
+        // Advice alone: where it is not taken, the kernel reads more than it must.
+        let _ = fadvise(&file, 0, None, Advice::Random);
+        Ok(Arc::new(StoreFile { mapped, file }))
+    }
+
+    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
+        self.mapped.delete(path)
+    }
+
+    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
+        self.mapped.exists(path)
+    }
+
+    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
+        self.mapped.open_write(path)
+    }
+
+    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
+        self.mapped.atomic_read(path)
+    }
+
+    fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
+        self.mapped.atomic_write(path, data)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.mapped.sync_directory()
+    }
+
+    fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
+        self.mapped.acquire_lock(lock)
+    }
+
+    fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
+        self.mapped.watch(callback)
+    }
+}
+
+struct StoreFile {
+    mapped: Arc<dyn FileHandle>,
+    file: File,
+}
+
+impl fmt::Debug for StoreFile {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.mapped.fmt(out)
+    }
+}
+
+impl HasLen for StoreFile {
+    fn len(&self) -> usize {
+        self.mapped.len()
+    }
+}
+
+impl FileHandle for StoreFile {
+    fn read_bytes(&self, range: Range<usize>) -> io::Result<OwnedBytes> {
+        if range.len() > PREAD_BYTES_MAX {
+            return self.mapped.read_bytes(range);
+        }
+        let mut bytes = vec![0; range.len()];
+        self.file.read_exact_at(&mut bytes, range.start as u64)?;
+        Ok(OwnedBytes::new(bytes))
+    }
+}
