@@ -24,10 +24,18 @@ impl Watermark {
         self.open = open;
     }
 
+    /// A file took the place of another one while the pass is under way: its bytes, too, may be older than the pass.
+    pub fn also(&mut self, file: usize, position: u64) {
+        if !self.open.is_empty() {
+            self.open.push((file, position));
+        }
+    }
+
     /// Looks at what is acknowledged by now; `acked` answers none for a file that is let go. True: the watermark moved.
     pub fn advance(&mut self, acked: impl Fn(usize) -> Option<u64>) -> bool {
         self.open.retain(|(file, position)| acked(*file).is_some_and(|acked| acked < *position));
-        let moves = self.open.is_empty() && self.pass_ns > self.reached_ns;
+        // The newest pass is the truth also when the clock was set back since the one before it.
+        let moves = self.open.is_empty() && self.pass_ns != self.reached_ns;
         if moves {
             self.reached_ns = self.pass_ns;
         }
@@ -57,5 +65,24 @@ mod tests {
         watermark.pass(20, vec![]);
         assert!(watermark.advance(|_| None));
         assert_eq!(watermark.reached_ns(), 20);
+    }
+
+    #[test]
+    fn a_file_that_took_another_ones_place_is_waited_for() {
+        let mut watermark = Watermark::default();
+        watermark.pass(10, vec![(1, 100)]);
+        watermark.also(2, 30);
+        assert!(!watermark.advance(|file| [None, None, Some(0)][file]));
+        assert!(watermark.advance(|_| Some(30)));
+    }
+
+    #[test]
+    fn it_goes_back_with_the_clock() {
+        let mut watermark = Watermark::default();
+        watermark.pass(1000, vec![]);
+        assert!(watermark.advance(|_| None));
+        watermark.pass(10, vec![]);
+        assert!(watermark.advance(|_| None));
+        assert_eq!(watermark.reached_ns(), 10);
     }
 }

@@ -27,7 +27,7 @@ use crate::index::indexer::Indexer;
 use crate::index::partition::Partition;
 use crate::metrics::Metrics;
 use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
-use crate::receive::journal::{Durable, Journal};
+use crate::receive::journal::{Durable, Handed, Journal};
 use crate::retention;
 use crate::store::Store;
 use crate::wal::entry::{Entry, Event, uuid};
@@ -246,12 +246,13 @@ impl Engine {
             last_ns: 0,
             stopping: stopping.clone(),
         };
+        let watermarks = Arc::clone(&registry);
         Ok(Self {
             store: Store::new(head, registry)?,
             journal,
             stopping,
             wal_dir,
-            head_thread: thread("head", move || fill_head(appender, &durable_receiver))?,
+            head_thread: thread("head", move || fill_head(appender, &watermarks, &durable_receiver))?,
             journal_thread: thread("journal", move || journal_loop.run(&requests))?,
             indexer_thread,
         })
@@ -355,14 +356,18 @@ fn replay_entry(
 }
 
 /// The head's thread: appends, gives credit back, commits for age.
-fn fill_head(mut appender: Appender, batches: &Receiver<Durable>) {
+fn fill_head(mut appender: Appender, registry: &Registry, handed: &Receiver<Handed>) {
     const IDLE: Duration = Duration::from_secs(3600);
     loop {
         let wait = appender.due().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
-        match batches.recv_timeout(wait) {
-            Ok(Durable { source, batch, received_ns, wal_end, peer, credit }) => {
+        match handed.recv_timeout(wait) {
+            Ok(Handed::Batch(Durable { source, batch, received_ns, wal_end, peer, credit })) => {
                 appender.append(&source, &batch, received_ns, wal_end);
                 peer.credit(credit);
+            }
+            Ok(Handed::Watermark { agent, watermark }) => {
+                let time_ns = i64::try_from(watermark.time_ns).unwrap_or(0);
+                registry.write().watermark(agent, time_ns, watermark.unread_bytes);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return appender.finish(),

@@ -25,6 +25,7 @@ impl Pipeline {
     /// Walks all globs: the truth about which files there are.
     pub(super) fn reconcile(&mut self, now: Instant) {
         self.pass += 1;
+        self.unopened.clear();
         self.relist.clear();
         self.relist_at = None;
         let config = self.config.clone();
@@ -112,7 +113,8 @@ impl Pipeline {
         self.metrics.sources.set(self.table.count() as i64);
         self.metrics.unread_bytes.set(unread as i64);
         self.metrics.credit_bytes.set(self.session.as_ref().map_or(0, |session| session.credit_bytes) as i64);
-        if self.watermark.wants_pass() {
+        // What is in a file that cannot be opened is not known: no promise includes it.
+        if self.watermark.wants_pass() && self.unopened.is_empty() {
             self.watermark.pass(time_ns, open);
         }
         self.advance_watermark();
@@ -215,6 +217,7 @@ impl Pipeline {
             Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return,
             Err(OpenError::Io(error)) => {
                 self.metrics.open_errors.inc();
+                self.unopened.insert(found.path.clone());
                 return self.refuse(found.path.clone(), &format!("{error}; trying again"));
             }
         };
@@ -223,6 +226,7 @@ impl Pipeline {
             return self.look_at(id, now);
         }
         self.refused.remove(&found.path);
+        self.unopened.remove(&found.path);
         let mut source = Source::new(found.path.clone(), found.service().into(), file, status, now);
         source.rotated = found.rotated;
         source.seen_in_pass = self.pass;

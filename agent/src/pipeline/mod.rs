@@ -92,6 +92,8 @@ pub struct Pipeline {
     unsaved: bool,
     /// Paths that a warning was given about.
     refused: HashSet<PathBuf>,
+    /// Files that match and cannot be opened, since the last reconcile.
+    unopened: HashSet<PathBuf>,
     pass: u64,
     relist: HashSet<PathBuf>,
     relist_at: Option<Instant>,
@@ -131,6 +133,7 @@ impl Pipeline {
             epoch: checkpoint.epoch,
             unsaved: false,
             refused: HashSet::new(),
+            unopened: HashSet::new(),
             pass: 0,
             relist: HashSet::new(),
             relist_at: None,

@@ -21,8 +21,8 @@ use crate::tail::file::Status;
 const HOLD: Duration = Duration::from_millis(300);
 /// When the agent ends, an unterminated line is shipped after this.
 const DRAIN_FLUSH: Duration = Duration::from_secs(1);
-/// A file that grew within this time is looked at often, hints or not.
-const ACTIVE: Duration = Duration::from_secs(10);
+/// A file that grew within this time is looked at often, hints or not; any other one at each pass.
+const ACTIVE: Duration = Duration::from_secs(3);
 const ACTIVE_INTERVAL: Duration = Duration::from_millis(250);
 /// A file that cannot be read is tried again after this.
 const ERROR_DELAY: Duration = Duration::from_secs(1);
@@ -260,6 +260,7 @@ impl Pipeline {
         next.rotated = rotated;
         next.seen_in_pass = pass;
         let next = self.table.insert(next);
+        self.watermark.also(next, status.size);
         self.announce.push_back(next);
         self.unsaved = true;
     }

@@ -105,10 +105,10 @@ impl Registry {
 }
 
 impl State {
-    /// An agent says hello. The error is the epoch that holds its name.
+    /// An agent says hello. The error is the epoch that holds its name: a higher one, as long as a session of it is open.
     pub fn hello(&mut self, id: Uuid, hello: &v1::Hello, now_ns: i64) -> Result<(), u64> {
         let agent = self.agents.entry(id).or_default();
-        if hello.epoch < agent.epoch {
+        if hello.epoch < agent.epoch && agent.sessions > 0 {
             return Err(agent.epoch);
         }
         agent.epoch = hello.epoch;
@@ -118,6 +118,18 @@ impl State {
         agent.last_seen_ns = now_ns;
         agent.dirty = true;
         Ok(())
+    }
+
+    /// Everything that the agent's files held at `time_ns` can be found; zero: it cannot say yet. The time may go back with
+    /// the agent's clock: what its newest session says counts.
+    pub fn watermark(&mut self, id: Uuid, time_ns: i64, unread_bytes: u64) {
+        if let Some(agent) = self.agents.get_mut(&id) {
+            if time_ns > 0 {
+                agent.watermark_ns = time_ns;
+            }
+            agent.unread_bytes = unread_bytes;
+            agent.dirty = true;
+        }
     }
 
     /// A session of the agent ended; `sources` are those that it had open.
@@ -256,7 +268,8 @@ impl State {
         {
             entry.frontier = gap.end;
             entry.guard = None;
-            entry.gaps.push(GapRecord { source: Vec::new(), declared_ns: received_ns, ..gap.clone() });
+            let since_ns = entry.last_ns;
+            entry.gaps.push(GapRecord { source: Vec::new(), declared_ns: received_ns, since_ns, ..gap.clone() });
             entry.last_ns = received_ns;
             entry.dirty = true;
         }
@@ -352,5 +365,9 @@ mod tests {
         assert_eq!(state.hello(Uuid::nil(), &hello(5), 0), Ok(()));
         assert_eq!(state.hello(Uuid::nil(), &hello(4), 0), Err(5));
         assert_eq!(state.hello(Uuid::nil(), &hello(5), 0), Ok(()));
+        // Nobody holds the name any more.
+        state.goodbye(Uuid::nil(), [].into_iter());
+        state.goodbye(Uuid::nil(), [].into_iter());
+        assert_eq!(state.hello(Uuid::nil(), &hello(4), 0), Ok(()));
     }
 }

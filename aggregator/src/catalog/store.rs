@@ -6,7 +6,8 @@
 //! | `agents` | agent ID | `AgentRecord` (protobuf) |
 //! | `sources` | source ID | `SourceRecord` (protobuf) |
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use prost::Message;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -36,9 +37,10 @@ pub enum StoreError {
     Malformed(&'static str),
 }
 
-/// The snapshot.
+/// The snapshot. redb refuses everything after a write that failed: it is then opened again before the next one.
 pub struct Store {
-    database: Database,
+    path: PathBuf,
+    database: Mutex<Option<Database>>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -62,98 +64,117 @@ struct AgentRecord {
 impl Store {
     /// Opens or creates `catalog.redb` in `dir`.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(dir.join("catalog.redb"))
-            .map_err(redb::Error::from)?;
-        let store = Self { database };
-        store.prepare()?;
-        Ok(store)
+        let path = dir.join("catalog.redb");
+        let database = Mutex::new(Some(open(&path)?));
+        Ok(Self { path, database })
     }
 
-    fn prepare(&self) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write().map_err(redb::Error::from)?;
-        {
-            let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
-            let format = meta.get("format").map_err(redb::Error::from)?.map(|format| format.value());
-            match format {
-                Some(FORMAT) => {}
-                Some(other) => return Err(StoreError::Format(other)),
-                None => {
-                    meta.insert("format", FORMAT).map_err(redb::Error::from)?;
-                }
-            }
-            transaction.open_table(AGENTS).map_err(redb::Error::from)?;
-            transaction.open_table(SOURCES).map_err(redb::Error::from)?;
+    fn with_database<T>(&self, work: impl FnOnce(&Database) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut slot = self.database.lock().expect("no thread panics with the catalog in hand");
+        let database = match slot.take() {
+            Some(database) => database,
+            None => open(&self.path)?,
+        };
+        let outcome = work(&database);
+        if outcome.is_ok() {
+            *slot = Some(database);
         }
-        transaction.commit().map_err(redb::Error::from)?;
-        Ok(())
+        outcome
     }
 
     /// Fills an empty registry. Returns the WAL position up to which the snapshot knows everything.
     pub fn load(&self, registry: &Registry) -> Result<u64, StoreError> {
-        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
-        let mut state = registry.write();
-        let agents = transaction.open_table(AGENTS).map_err(redb::Error::from)?;
-        for row in agents.iter().map_err(redb::Error::from)? {
-            let (id, record) = row.map_err(redb::Error::from)?;
-            let malformed = || StoreError::Malformed("agents");
-            let record = AgentRecord::decode(record.value()).map_err(|_| malformed())?;
-            state.agents.insert(uuid(id.value()).ok_or_else(malformed)?, record.into());
-        }
-        let sources = transaction.open_table(SOURCES).map_err(redb::Error::from)?;
-        for row in sources.iter().map_err(redb::Error::from)? {
-            let (_, record) = row.map_err(redb::Error::from)?;
-            let malformed = || StoreError::Malformed("sources");
-            let record = SourceRecord::decode(record.value()).map_err(|_| malformed())?;
-            state.insert(&record).ok_or_else(malformed)?.dirty = false;
-        }
-        let meta = transaction.open_table(META).map_err(redb::Error::from)?;
-        let position = meta.get("wal_position").map_err(redb::Error::from)?;
-        Ok(position.map_or(0, |position| position.value()))
+        self.with_database(|database| read(database, registry))
     }
 
     /// Writes what changed, durably, and that it covers the WAL up to `wal_position`.
     pub fn save(&self, registry: &Registry, wal_position: u64) -> Result<(), StoreError> {
         let (agents, sources) = changed(registry);
-        let written = self.write(&agents, &sources, wal_position);
+        let written = self.with_database(|database| write(database, &agents, &sources, wal_position));
         if written.is_err() {
-            let mut state = registry.write();
-            for (id, _) in &agents {
-                if let Some(agent) = uuid(id).and_then(|id| state.agents.get_mut(&id)) {
-                    agent.dirty = true;
-                }
-            }
-            for record in &sources {
-                if let Some(entry) = uuid(&record.source).and_then(|id| state.sources.get_mut(&id)) {
-                    entry.dirty = true;
-                }
-            }
+            mark_changed(registry, &agents, &sources);
         }
         written
     }
+}
 
-    fn write(
-        &self,
-        agents: &[(Vec<u8>, AgentRecord)],
-        sources: &[SourceRecord],
-        position: u64,
-    ) -> Result<(), StoreError> {
-        let transaction = self.database.begin_write().map_err(redb::Error::from)?;
-        {
-            let mut table = transaction.open_table(AGENTS).map_err(redb::Error::from)?;
-            for (id, record) in agents {
-                table.insert(&id[..], &record.encode_to_vec()[..]).map_err(redb::Error::from)?;
+fn open(path: &Path) -> Result<Database, StoreError> {
+    let database = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(redb::Error::from)?;
+    let transaction = database.begin_write().map_err(redb::Error::from)?;
+    {
+        let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
+        let format = meta.get("format").map_err(redb::Error::from)?.map(|format| format.value());
+        match format {
+            Some(FORMAT) => {}
+            Some(other) => return Err(StoreError::Format(other)),
+            None => {
+                meta.insert("format", FORMAT).map_err(redb::Error::from)?;
             }
-            let mut table = transaction.open_table(SOURCES).map_err(redb::Error::from)?;
-            for record in sources {
-                table.insert(&record.source[..], &record.encode_to_vec()[..]).map_err(redb::Error::from)?;
-            }
-            let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
-            meta.insert("wal_position", position).map_err(redb::Error::from)?;
         }
-        transaction.commit().map_err(redb::Error::from)?;
-        Ok(())
+        transaction.open_table(AGENTS).map_err(redb::Error::from)?;
+        transaction.open_table(SOURCES).map_err(redb::Error::from)?;
+    }
+    transaction.commit().map_err(redb::Error::from)?;
+    Ok(database)
+}
+
+fn read(database: &Database, registry: &Registry) -> Result<u64, StoreError> {
+    let transaction = database.begin_read().map_err(redb::Error::from)?;
+    let mut state = registry.write();
+    let agents = transaction.open_table(AGENTS).map_err(redb::Error::from)?;
+    for row in agents.iter().map_err(redb::Error::from)? {
+        let (id, record) = row.map_err(redb::Error::from)?;
+        let malformed = || StoreError::Malformed("agents");
+        let record = AgentRecord::decode(record.value()).map_err(|_| malformed())?;
+        state.agents.insert(uuid(id.value()).ok_or_else(malformed)?, record.into());
+    }
+    let sources = transaction.open_table(SOURCES).map_err(redb::Error::from)?;
+    for row in sources.iter().map_err(redb::Error::from)? {
+        let (_, record) = row.map_err(redb::Error::from)?;
+        let malformed = || StoreError::Malformed("sources");
+        let record = SourceRecord::decode(record.value()).map_err(|_| malformed())?;
+        state.insert(&record).ok_or_else(malformed)?.dirty = false;
+    }
+    let meta = transaction.open_table(META).map_err(redb::Error::from)?;
+    let position = meta.get("wal_position").map_err(redb::Error::from)?;
+    Ok(position.map_or(0, |position| position.value()))
+}
+
+fn write(
+    database: &Database,
+    agents: &[(Vec<u8>, AgentRecord)],
+    sources: &[SourceRecord],
+    position: u64,
+) -> Result<(), StoreError> {
+    let transaction = database.begin_write().map_err(redb::Error::from)?;
+    {
+        let mut table = transaction.open_table(AGENTS).map_err(redb::Error::from)?;
+        for (id, record) in agents {
+            table.insert(&id[..], &record.encode_to_vec()[..]).map_err(redb::Error::from)?;
+        }
+        let mut table = transaction.open_table(SOURCES).map_err(redb::Error::from)?;
+        for record in sources {
+            table.insert(&record.source[..], &record.encode_to_vec()[..]).map_err(redb::Error::from)?;
+        }
+        let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
+        meta.insert("wal_position", position).map_err(redb::Error::from)?;
+    }
+    transaction.commit().map_err(redb::Error::from)?;
+    Ok(())
+}
+
+/// What could not be written is to be written the next time.
+fn mark_changed(registry: &Registry, agents: &[(Vec<u8>, AgentRecord)], sources: &[SourceRecord]) {
+    let mut state = registry.write();
+    for (id, _) in agents {
+        if let Some(agent) = uuid(id).and_then(|id| state.agents.get_mut(&id)) {
+            agent.dirty = true;
+        }
+    }
+    for record in sources {
+        if let Some(entry) = uuid(&record.source).and_then(|id| state.sources.get_mut(&id)) {
+            entry.dirty = true;
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use super::router::Api;
 use crate::clock::{self, rfc3339};
 use crate::record::Record;
 use crate::store::Store;
+use crate::trace::completeness::Said;
 use crate::trace::order::Key;
 use crate::trace::{completeness, order, summary};
 
@@ -60,12 +61,13 @@ pub async fn get(
         headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/x-ndjson"));
     let answer = api.store.answer(move |store| {
         let started = Instant::now();
+        let said = Said::now(&store.registry.read());
         let mut records = store.find(id.as_bytes())?;
         let keys = order::sort(&mut records);
         if records.is_empty() {
-            return Err(unknown(store, id));
+            return Err(unknown(store, &said, id));
         }
-        if lines { Ok(ndjson(records)) } else { Ok(page(store, &id, &records, &keys, limit, after.as_ref(), started)) }
+        if lines { Ok(ndjson(records)) } else { Ok(page(&said, &id, &records, &keys, limit, after.as_ref(), started)) }
     });
     answer.await.ok_or(Problem::Stopping)?
 }
@@ -90,7 +92,7 @@ fn after(text: Option<&str>) -> Result<Option<Key>, Problem> {
 }
 
 fn page(
-    store: &Store,
+    said: &Said,
     id: &str,
     records: &[Record],
     keys: &[Key],
@@ -99,7 +101,7 @@ fn page(
     started: Instant,
 ) -> Response {
     let summary = summary::of(records).expect("there are records");
-    let completeness = completeness::of(&store.registry.read(), summary.time_min, summary.time_max);
+    let completeness = completeness::of(said, summary.time_min, summary.time_max);
     let begin = after.map_or(0, |after| first_after(records, keys, after));
     let end = records.len().min(begin + limit);
     let truncated = end < records.len();
@@ -171,12 +173,12 @@ fn ndjson(records: Vec<Record>) -> Response {
 }
 
 /// Where the ID was looked for, and who may still bring it.
-fn unknown(store: &Store, id: String) -> Problem {
+fn unknown(store: &Store, said: &Said, id: String) -> Problem {
     let now = clock::now_ns();
     let partitions = store.partitions();
     let records: u64 = partitions.iter().map(|partition| partition.records).sum();
     let from = partitions.first().map(|partition| format!("{}T00:00:00Z", partition.day));
-    let behind = completeness::behind(&store.registry.read(), now.saturating_sub(FRESH_NS));
+    let behind = completeness::behind(said, now.saturating_sub(FRESH_NS));
     let mut members = Map::new();
     members.insert(
         "searched".into(),

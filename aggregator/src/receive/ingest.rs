@@ -123,7 +123,6 @@ impl Sessions {
             Ok(unzstd) => unzstd,
             Err(error) => return format!("make decompressor: {error}"),
         };
-        let mut last_ping_received;
         loop {
             let message = tokio::select! {
                 () = self.shutdown.cancelled() => {
@@ -139,7 +138,7 @@ impl Sessions {
                 Ok(Some(Err(status))) => return status.message().to_owned(),
                 Ok(Some(Ok(message))) => message.message,
             };
-            last_ping_received = clock::now_ns();
+            let received_ns = clock::now_ns();
             let outcome = match message {
                 Some(FromAgent::Batch(batch)) => self.batch(peer, batch, &mut unzstd),
                 Some(FromAgent::OpenSource(open)) => Ok(Some((open.source, Ask::Open(open)))),
@@ -149,11 +148,11 @@ impl Sessions {
                     Ok(None)
                 }
                 Some(FromAgent::Watermark(watermark)) => {
-                    self.watermark(peer, &watermark, last_ping_received);
-                    Ok(None)
+                    self.heard(peer, received_ns);
+                    Ok(Some((0, Ask::Watermark(watermark))))
                 }
                 Some(FromAgent::Ping(ping)) => {
-                    self.ping(peer, &ping, last_ping_received);
+                    self.ping(peer, &ping, received_ns);
                     Ok(None)
                 }
                 Some(FromAgent::Hello(_)) => Err("a second Hello".to_owned()),
@@ -221,13 +220,9 @@ impl Sessions {
         }
     }
 
-    fn watermark(&self, peer: &Peer, watermark: &v1::Watermark, now_ns: i64) {
+    fn heard(&self, peer: &Peer, now_ns: i64) {
         if let Some(agent) = self.registry.write().agents.get_mut(&peer.agent) {
-            let time_ns = i64::try_from(watermark.time_ns).unwrap_or(0);
-            agent.watermark_ns = agent.watermark_ns.max(time_ns);
-            agent.unread_bytes = watermark.unread_bytes;
             agent.last_seen_ns = now_ns;
-            agent.dirty = true;
         }
     }
 
@@ -268,6 +263,7 @@ fn gap_ask(peer: &Peer, gap: &v1::Gap) -> Option<(u32, Ask)> {
         end: gap.end,
         reason: gap.reason,
         declared_ns: 0,
+        since_ns: 0,
     };
     Some((gap.source, Ask::Gap(record)))
 }

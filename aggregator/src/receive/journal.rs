@@ -50,6 +50,21 @@ pub enum Ask {
     },
     /// Note a gap.
     Gap(GapRecord),
+    /// Pass on what the agent promises: behind every batch that it had been told was durable.
+    Watermark(v1::Watermark),
+}
+
+/// What the journal hands to the head, in order.
+pub enum Handed {
+    /// A durable batch.
+    Batch(Durable),
+    /// A promise about everything before it.
+    Watermark {
+        /// Whose.
+        agent: Uuid,
+        /// What.
+        watermark: v1::Watermark,
+    },
 }
 
 /// A durable batch on its way to the head.
@@ -81,7 +96,7 @@ pub struct Journal {
     /// Frontiers.
     pub registry: Arc<Registry>,
     /// Where durable batches go.
-    pub head: SyncSender<Durable>,
+    pub head: SyncSender<Handed>,
     /// Told of trouble.
     pub health: Arc<Health>,
     /// Counts.
@@ -107,6 +122,8 @@ struct Group {
     acknowledge: Vec<(Arc<Peer>, u32, Uuid)>,
     events: Vec<(Event, i64)>,
     durable: Vec<Durable>,
+    /// Stated before this group: they do not depend on it.
+    watermarks: Vec<(Uuid, v1::Watermark)>,
     /// Sources that are logged with this group.
     created: Vec<Uuid>,
     bytes: usize,
@@ -117,7 +134,7 @@ impl Group {
     fn moves(&self, ask: &Ask) -> bool {
         match ask {
             Ask::Open(open) => uuid(&open.source_id).is_some_and(|source| self.frontiers.contains_key(&source)),
-            Ask::Batch { .. } | Ask::Gap(_) => false,
+            Ask::Batch { .. } | Ask::Gap(_) | Ask::Watermark(_) => false,
         }
     }
 }
@@ -156,7 +173,10 @@ impl Journal {
         self.finish(group, &peers);
     }
 
-    fn finish(&mut self, group: Group, peers: &[Arc<Peer>]) {
+    fn finish(&mut self, mut group: Group, peers: &[Arc<Peer>]) {
+        for (agent, watermark) in group.watermarks.drain(..) {
+            self.hand(Handed::Watermark { agent, watermark });
+        }
         match self.make_durable(&group) {
             Ok(()) => self.hand_on(group),
             Err(why) => self.refuse(&group, peers, &why),
@@ -175,6 +195,7 @@ impl Journal {
             Ask::Open(open) => self.open(group, &peer, &open),
             Ask::Batch { source, batch, record } => self.batch(group, peer, alias, source, batch, record),
             Ask::Gap(gap) => self.gap(group, &peer, alias, gap),
+            Ask::Watermark(watermark) => group.watermarks.push((peer.agent, watermark)),
         }
     }
 
@@ -342,8 +363,12 @@ impl Journal {
             self.metrics.batches.inc();
             self.metrics.records.inc_by(durable.batch.records() as u64);
             self.metrics.raw_bytes.inc_by(durable.batch.raw.len() as u64);
-            self.head.send(durable).expect("the head outlives the journal");
+            self.hand(Handed::Batch(durable));
         }
+    }
+
+    fn hand(&self, handed: Handed) {
+        self.head.send(handed).expect("the head outlives the journal");
     }
 
     /// Nothing of the group is durable: its sessions end, the agents come back later and go on at the old frontiers.

@@ -60,12 +60,13 @@ pub struct Completeness {
     pub gaps: Vec<GapAt>,
 }
 
-/// A gap that was declared up to so long after the last record may hold some of the transaction.
+/// What is missing in a gap was written between the source's last arrival before it and its declaration, give or take so
+/// much: clocks differ, and lines wait before they are shipped.
 const GAP_SLACK_NS: i64 = 60_000_000_000;
 
 /// The agents whose watermark lies before `time_ns`.
-pub fn behind(state: &State, time_ns: i64) -> Vec<Behind> {
-    let mut behind: Vec<_> = state
+pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
+    let mut behind: Vec<_> = said
         .agents
         .iter()
         .filter_map(|(id, agent)| {
@@ -91,20 +92,39 @@ pub fn watermark(agent: &Agent) -> Option<i64> {
         .then(|| agent.watermark_ns.saturating_add(agent.clock_offset_ns).saturating_sub(uncertainty))
 }
 
+/// What the agents had said at one moment. To be taken before the records are looked for: what comes in between then is
+/// found and not yet promised, never the other way round.
+pub struct Said {
+    agents: Vec<(Uuid, Agent)>,
+    gaps: Vec<GapAt>,
+}
+
+impl Said {
+    /// Now.
+    pub fn now(state: &State) -> Self {
+        let gaps = state.sources.values().flat_map(|entry| {
+            entry.gaps.iter().map(|gap| GapAt {
+                host: entry.source.host.clone(),
+                service: entry.source.service.clone(),
+                file: entry.source.file(),
+                gap: gap.clone(),
+            })
+        });
+        Self { agents: state.agents.iter().map(|(id, agent)| (*id, agent.clone())).collect(), gaps: gaps.collect() }
+    }
+}
+
 /// Of a transaction whose records lie between the two times.
-pub fn of(state: &State, time_min: i64, time_max: i64) -> Completeness {
-    let behind = behind(state, time_max);
-    let gaps: Vec<_> = state
-        .sources
-        .values()
-        .flat_map(|entry| entry.gaps.iter().map(move |gap| (entry, gap)))
-        .filter(|(_, gap)| gap.declared_ns >= time_min && gap.declared_ns <= time_max.saturating_add(GAP_SLACK_NS))
-        .map(|(entry, gap)| GapAt {
-            host: entry.source.host.clone(),
-            service: entry.source.service.clone(),
-            file: entry.source.file(),
-            gap: gap.clone(),
+pub fn of(said: &Said, time_min: i64, time_max: i64) -> Completeness {
+    let behind = behind(said, time_max);
+    let gaps: Vec<_> = said
+        .gaps
+        .iter()
+        .filter(|GapAt { gap, .. }| {
+            gap.since_ns <= time_max.saturating_add(GAP_SLACK_NS)
+                && gap.declared_ns.saturating_add(GAP_SLACK_NS) >= time_min
         })
+        .cloned()
         .collect();
     let verdict = match (gaps.is_empty(), behind.is_empty()) {
         (false, _) => Verdict::Gapped,
@@ -129,8 +149,8 @@ mod tests {
 
     #[test]
     fn settled_when_every_watermark_has_passed() {
-        assert_eq!(of(&state(&[100, 101]), 50, 100).verdict, Verdict::Settled);
-        let open = of(&state(&[100, 99, 0]), 50, 100);
+        assert_eq!(of(&Said::now(&state(&[100, 101])), 50, 100).verdict, Verdict::Settled);
+        let open = of(&Said::now(&state(&[100, 99, 0])), 50, 100);
         assert_eq!(open.verdict, Verdict::Open);
         let hosts: Vec<_> = open.behind.iter().map(|agent| (agent.host.as_str(), agent.behind_ns)).collect();
         assert_eq!(hosts, [("h1", Some(1)), ("h2", None)]);
@@ -141,6 +161,6 @@ mod tests {
         let mut state = state(&[150]);
         let agent = state.agents.get_mut(&Uuid::from_u128(0)).unwrap();
         (agent.clock_offset_ns, agent.clock_uncertainty_ns) = (-60, 5);
-        assert_eq!(of(&state, 50, 100).verdict, Verdict::Open);
+        assert_eq!(of(&Said::now(&state), 50, 100).verdict, Verdict::Open);
     }
 }

@@ -118,6 +118,9 @@ pub struct GapRecord {
     /// When it was declared, nanoseconds since the epoch.
     #[prost(int64, tag = "5")]
     pub declared_ns: i64,
+    /// When something of the source had last arrived before: what is missing was written between the two.
+    #[prost(int64, tag = "6")]
+    pub since_ns: i64,
 }
 
 /// A UUID of 16 bytes; none when it is not 16 bytes.
