@@ -11,6 +11,9 @@ use crate::block::spelling::SpelledId;
 /// The flags of version 1 of the contract; others are reserved and cleared.
 const FLAGS_KNOWN: u8 = 63;
 
+/// No transaction ID is longer.
+const ID_BYTES_MAX: usize = 1024;
+
 /// A contiguous byte range of one source with its records, column by column.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
@@ -56,6 +59,9 @@ impl Batch {
     ) -> Result<Self, Malformed> {
         let malformed = |why: String| Malformed { begin, end, why };
         let size = end.checked_sub(begin).ok_or_else(|| malformed("ends before it begins".into()))?;
+        if u64::from(records) > size {
+            return Err(malformed(format!("{records} records in {size} bytes")));
+        }
         let columns = v1::Columns::decode(columns).map_err(|error| malformed(error.to_string()))?;
         let records = records as usize;
         for (name, found) in [
@@ -78,6 +84,9 @@ impl Batch {
             || columns.id_refs.iter().any(|reference| *reference as usize >= columns.ids.len())
         {
             return Err(malformed("transaction ID references do not fit the dictionary".into()));
+        }
+        if columns.ids.len() > columns.id_refs.len() || columns.ids.iter().any(|id| id.value.len() > ID_BYTES_MAX) {
+            return Err(malformed("transaction IDs that no record uses, or too long ones".into()));
         }
         let raw = unzstd
             .decompress(&columns.raw_zstd, size as usize)
@@ -178,6 +187,19 @@ pub mod strategy {
 
     use super::*;
 
+    /// As agents send it: a dictionary of what is used, in order of first use.
+    fn only_used(batch: &mut Batch) {
+        let mut used: Vec<u32> = Vec::new();
+        for reference in &mut batch.id_refs {
+            let known = used.iter().position(|known| known == reference).unwrap_or_else(|| {
+                used.push(*reference);
+                used.len() - 1
+            });
+            *reference = known as u32;
+        }
+        batch.ids = used.iter().map(|id| batch.ids[*id as usize].clone()).collect();
+    }
+
     /// Batches that begin at `begin` with up to `records_max` records.
     pub fn batch(begin: u64, records_max: usize) -> impl Strategy<Value = Batch> {
         let id = prop_oneof![
@@ -213,6 +235,7 @@ pub mod strategy {
                     batch.id_refs.extend(references.iter().map(|reference| reference.index(ids.len()) as u32));
                     batch.raw.extend(raw);
                 }
+                only_used(&mut batch);
                 batch
             },
         )

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::catalog::registry::Registry;
 use crate::head::view::{Committed, Head, Volume};
@@ -21,6 +22,8 @@ pub struct Store {
     pub registry: Arc<Registry>,
     /// Where answers are worked out.
     search: Arc<ThreadPool>,
+    /// One permit per answer that is being worked out; the others wait their turn.
+    turns: Arc<Semaphore>,
 }
 
 /// Threads that work out answers: more than there are cores, because some of them wait for the disk.
@@ -47,16 +50,19 @@ impl Store {
     pub fn new(head: Arc<Head>, registry: Arc<Registry>) -> Result<Self, rayon::ThreadPoolBuildError> {
         let search =
             ThreadPoolBuilder::new().num_threads(SEARCH_THREADS).thread_name(|index| format!("search-{index}"));
-        Ok(Self { head, registry, search: Arc::new(search.build()?) })
+        let turns = Arc::new(Semaphore::new(SEARCH_THREADS));
+        Ok(Self { head, registry, search: Arc::new(search.build()?), turns })
     }
 
     /// Works out an answer on the search threads. None: the program ends before it is there.
     pub async fn answer<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
+        let (sender, receiver) = oneshot::channel();
         let store = self.clone();
         self.search.spawn(move || {
             // Nobody may wait any more; then the answer goes nowhere.
             let _ = sender.send(work(&store));
+            drop(turn);
         });
         receiver.await.ok()
     }

@@ -61,7 +61,7 @@ pub async fn get(
         headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"application/x-ndjson"));
     let answer = api.store.answer(move |store| {
         let started = Instant::now();
-        let said = Said::now(&store.registry.read());
+        let said = Said::now(&store.registry.read(), clock::now_ns());
         let mut records = store.find(id.as_bytes())?;
         let keys = order::sort(&mut records);
         if records.is_empty() {

@@ -30,6 +30,8 @@ pub const BATCH_BYTES_MAX: u32 = 4 << 20;
 pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// An agent says something this often.
 const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Between looks at a full queue.
+const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
 /// A session that is silent for so long has ended.
 const SILENCE: Duration = Duration::from_secs(15);
 
@@ -188,11 +190,15 @@ impl Sessions {
                 reason: v1::RefusedReason::NotOpen as i32,
                 ..Default::default()
             }));
-            peer.credit(batch.end.saturating_sub(batch.begin));
+            peer.send(ToAgent::Credit(v1::Credit { bytes: batch.end.saturating_sub(batch.begin) }));
             return Ok(None);
         };
         if batch.end.saturating_sub(batch.begin) > u64::from(BATCH_BYTES_MAX) || batch.end <= batch.begin {
             return Err(format!("batch [{}, {}) is empty or over {BATCH_BYTES_MAX} bytes", batch.begin, batch.end));
+        }
+        let in_flight = peer.spend(batch.end - batch.begin);
+        if in_flight > self.credit_bytes + u64::from(BATCH_BYTES_MAX) {
+            return Err(format!("{in_flight} bytes in flight, the credit is {}", self.credit_bytes));
         }
         if crc32c::crc32c(&batch.columns) != batch.columns_crc32c {
             return Err(format!("batch [{}, {}): checksum does not match", batch.begin, batch.end));
@@ -242,14 +248,18 @@ impl Sessions {
         }));
     }
 
-    /// Puts a request into the journal's queue; waits on a blocking thread when it is full.
-    async fn ask(&self, request: journal::Request) -> bool {
-        match self.journal.try_send(request) {
-            Ok(()) => true,
-            Err(TrySendError::Disconnected(_)) => false,
-            Err(TrySendError::Full(request)) => {
-                let journal = self.journal.clone();
-                tokio::task::spawn_blocking(move || journal.send(request).is_ok()).await.unwrap_or(false)
+    /// Puts a request into the journal's queue. While that is full the session waits, and still notices its end.
+    async fn ask(&self, mut request: journal::Request) -> bool {
+        loop {
+            match self.journal.try_send(request) {
+                Ok(()) => return true,
+                Err(TrySendError::Disconnected(_)) => return false,
+                Err(TrySendError::Full(back)) => request = back,
+            }
+            tokio::select! {
+                () = request.peer.ended.cancelled() => return false,
+                () = self.shutdown.cancelled() => return false,
+                () = tokio::time::sleep(FULL_QUEUE_WAIT) => {}
             }
         }
     }

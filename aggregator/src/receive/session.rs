@@ -1,6 +1,7 @@
 //! One agent's session: its open sources, its answers, its end.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use clew_proto::v1;
@@ -25,12 +26,21 @@ pub struct Peer {
     /// Cancelled when the session is to end.
     pub ended: CancellationToken,
     sources: Mutex<HashMap<u32, Arc<Source>>>,
+    /// Raw bytes that were sent and for which no credit was given back.
+    in_flight: AtomicU64,
 }
 
 impl Peer {
     /// A session that answers through `answers`.
     pub fn new(agent: Uuid, epoch: u64, answers: mpsc::Sender<Result<v1::AggregatorMessage, Status>>) -> Self {
-        Self { agent, epoch, answers, ended: CancellationToken::new(), sources: Mutex::default() }
+        Self {
+            agent,
+            epoch,
+            answers,
+            ended: CancellationToken::new(),
+            sources: Mutex::default(),
+            in_flight: AtomicU64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u32, Arc<Source>>> {
@@ -44,8 +54,14 @@ impl Peer {
         }
     }
 
+    /// The agent has sent so many raw bytes. Returns how many are in flight now.
+    pub fn spend(&self, bytes: u64) -> u64 {
+        self.in_flight.fetch_add(bytes, Ordering::Relaxed) + bytes
+    }
+
     /// Gives credit back.
     pub fn credit(&self, bytes: u64) {
+        self.in_flight.fetch_sub(bytes, Ordering::Relaxed);
         self.send(Message::Credit(v1::Credit { bytes }));
     }
 

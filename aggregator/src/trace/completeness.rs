@@ -2,7 +2,7 @@
 //!
 //! An agent's watermark says: everything that my files held at that time is held by the aggregator. When every agent that
 //! was ever heard has passed the transaction's last record, nothing that an agent had can be missing: *settled*. Until
-//! then it is *open*. A gap that an agent declared while it lasted makes it *gapped*. Files that no agent follows cannot
+//! then it is *open*. An agent that was silent for a day is named, and no longer waited for. A gap that an agent declared while it lasted makes it *gapped*. Files that no agent follows cannot
 //! be proved absent, and an agent's clock counts with its measured offset.
 
 use uuid::Uuid;
@@ -34,6 +34,8 @@ pub struct Behind {
     pub behind_ns: Option<i64>,
     /// Whether a session is open.
     pub connected: bool,
+    /// When it was last heard.
+    pub last_seen_ns: i64,
 }
 
 /// A gap, with the place where it is.
@@ -78,6 +80,7 @@ pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
                 watermark_ns,
                 behind_ns: watermark_ns.map(|watermark| time_ns.saturating_sub(watermark)),
                 connected: agent.sessions > 0,
+                last_seen_ns: agent.last_seen_ns,
             })
         })
         .collect();
@@ -92,16 +95,20 @@ pub fn watermark(agent: &Agent) -> Option<i64> {
         .then(|| agent.watermark_ns.saturating_add(agent.clock_offset_ns).saturating_sub(uncertainty))
 }
 
+/// An agent that was not heard for so long is gone: a host that was retired, a container that got another name.
+const GONE_NS: i64 = 86_400_000_000_000;
+
 /// What the agents had said at one moment. To be taken before the records are looked for: what comes in between then is
 /// found and not yet promised, never the other way round.
 pub struct Said {
+    at_ns: i64,
     agents: Vec<(Uuid, Agent)>,
     gaps: Vec<GapAt>,
 }
 
 impl Said {
-    /// Now.
-    pub fn now(state: &State) -> Self {
+    /// As of `at_ns`, which is now.
+    pub fn now(state: &State, at_ns: i64) -> Self {
         let gaps = state.sources.values().flat_map(|entry| {
             entry.gaps.iter().map(|gap| GapAt {
                 host: entry.source.host.clone(),
@@ -110,7 +117,11 @@ impl Said {
                 gap: gap.clone(),
             })
         });
-        Self { agents: state.agents.iter().map(|(id, agent)| (*id, agent.clone())).collect(), gaps: gaps.collect() }
+        Self {
+            at_ns,
+            agents: state.agents.iter().map(|(id, agent)| (*id, agent.clone())).collect(),
+            gaps: gaps.collect(),
+        }
     }
 }
 
@@ -126,7 +137,8 @@ pub fn of(said: &Said, time_min: i64, time_max: i64) -> Completeness {
         })
         .cloned()
         .collect();
-    let verdict = match (gaps.is_empty(), behind.is_empty()) {
+    let lives = |agent: &Behind| agent.connected || said.at_ns.saturating_sub(agent.last_seen_ns) < GONE_NS;
+    let verdict = match (gaps.is_empty(), !behind.iter().any(lives)) {
         (false, _) => Verdict::Gapped,
         (true, false) => Verdict::Open,
         (true, true) => Verdict::Settled,
@@ -149,8 +161,8 @@ mod tests {
 
     #[test]
     fn settled_when_every_watermark_has_passed() {
-        assert_eq!(of(&Said::now(&state(&[100, 101])), 50, 100).verdict, Verdict::Settled);
-        let open = of(&Said::now(&state(&[100, 99, 0])), 50, 100);
+        assert_eq!(of(&Said::now(&state(&[100, 101]), 200), 50, 100).verdict, Verdict::Settled);
+        let open = of(&Said::now(&state(&[100, 99, 0]), 200), 50, 100);
         assert_eq!(open.verdict, Verdict::Open);
         let hosts: Vec<_> = open.behind.iter().map(|agent| (agent.host.as_str(), agent.behind_ns)).collect();
         assert_eq!(hosts, [("h1", Some(1)), ("h2", None)]);
@@ -161,6 +173,12 @@ mod tests {
         let mut state = state(&[150]);
         let agent = state.agents.get_mut(&Uuid::from_u128(0)).unwrap();
         (agent.clock_offset_ns, agent.clock_uncertainty_ns) = (-60, 5);
-        assert_eq!(of(&Said::now(&state), 50, 100).verdict, Verdict::Open);
+        assert_eq!(of(&Said::now(&state, 200), 50, 100).verdict, Verdict::Open);
+    }
+
+    #[test]
+    fn an_agent_that_is_gone_for_good_is_named_and_not_waited_for() {
+        let answer = of(&Said::now(&state(&[100, 99]), GONE_NS + 1), 50, 100);
+        assert_eq!((answer.verdict, answer.behind.len()), (Verdict::Settled, 1));
     }
 }
