@@ -145,7 +145,7 @@ impl Hider {
 /// `found` begins with the date.
 fn hide_time(found: &mut [u8], text: &TimeText) {
     // Whatever stands between date and time of day (T or a space) stays.
-    if found.len() < DATE_TIME || found[DATE + 1..DATE_TIME] != text.text[DATE + 1..] {
+    if found.len() < DATE_TIME || found[DATE].is_ascii_digit() || found[DATE + 1..DATE_TIME] != text.text[DATE + 1..] {
         return;
     }
     let digits = match found.get(DATE_TIME) {
@@ -159,10 +159,8 @@ fn hide_time(found: &mut [u8], text: &TimeText) {
     if cut.iter().any(|digit| *digit != b'0') || found[DATE_TIME + 1..].get(..digits).is_some_and(|own| own != shown) {
         return;
     }
-    for index in 0..DATE_TIME {
-        if !matches!(index, 4 | 7 | 10 | 13 | 16) {
-            found[index] = TIME_FILLER;
-        }
+    for byte in found[..DATE_TIME].iter_mut().filter(|byte| byte.is_ascii_digit()) {
+        *byte = TIME_FILLER;
     }
     if digits > 0 {
         found[DATE_TIME + 1..][..digits].fill(TIME_FILLER);

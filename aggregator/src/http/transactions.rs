@@ -67,7 +67,7 @@ pub async fn get(
         if records.is_empty() {
             return Err(unknown(store, &said, id));
         }
-        if lines { Ok(ndjson(records)) } else { Ok(page(&said, &id, &records, &keys, limit, after.as_ref(), started)) }
+        if lines { Ok(ndjson(&records)) } else { Ok(page(&said, &id, &records, &keys, limit, after.as_ref(), started)) }
     });
     answer.await.ok_or(Problem::Stopping)?
 }
@@ -156,7 +156,7 @@ fn first_after(records: &[Record], keys: &[Key], after: &Key) -> usize {
     keys.partition_point(|key| key.time < after.time)
 }
 
-fn ndjson(records: Vec<Record>) -> Response {
+fn ndjson(records: &[Record]) -> Response {
     let chunks: Vec<Result<Bytes, std::io::Error>> = records
         .chunks(CHUNK_RECORDS)
         .map(|records| {

@@ -327,7 +327,7 @@ impl Journal {
                 }
             }
             Err(error) => {
-                self.health.trouble(Part::Disk, format!("look at space under {}: {error}", self.data_dir.display()))
+                self.health.trouble(Part::Disk, format!("look at space under {}: {error}", self.data_dir.display()));
             }
         }
     }

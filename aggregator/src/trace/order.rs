@@ -24,7 +24,7 @@ pub struct Key {
 
 /// Sorts the records; returns their keys, in the same order.
 pub fn sort(records: &mut Vec<Record>) -> Vec<Key> {
-    records.sort_unstable_by(|left, right| within_source(left, right));
+    records.sort_unstable_by(within_source);
     records.dedup_by(|left, right| within_source(left, right) == Ordering::Equal);
     let mut latest: HashMap<Uuid, i64> = HashMap::new();
     let mut keyed: Vec<(Key, Record)> = Vec::with_capacity(records.len());
