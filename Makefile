@@ -29,7 +29,7 @@ bench: ## Whole programs on the benchmark's corpus; writes target/bench/e2e.json
 
 soak: ## The crash tests for much longer: many more kills
 	$(CARGO) build --workspace --bins
-	CLEW_SOAK=1 $(CARGO) test -p clew-tests -- --nocapture
+	CLEW_SOAK_SECONDS=$${CLEW_SOAK_SECONDS:-600} $(CARGO) test -p clew-tests -- --nocapture
 
 clean: ## Remove everything that was built, and the demo's data
 	$(CARGO) clean

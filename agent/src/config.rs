@@ -9,7 +9,7 @@ use clew_service::units::{Size, Span};
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::discover::glob::{Exclude, Pattern};
+use crate::discover::glob::{Exclude, Pattern, placeholders};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -196,11 +196,6 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
     }
     let exclude = Exclude::new(&raw.exclude).map_err(in_source)?;
     Ok(SourceConfig { include, exclude, rotated: raw.rotated.unwrap_or(true), service: raw.service })
-}
-
-/// The names in braces of a service template.
-pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
-    template.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name))
 }
 
 #[cfg(test)]

@@ -22,9 +22,11 @@ use crate::config::Config;
 use crate::head::appender::Appender;
 use crate::head::view::Head;
 use crate::health::Health;
-use crate::http::router::{self, Api};
-use crate::index::indexer::Indexer;
+use crate::http::api::Api;
+use crate::http::router;
+use crate::index::committed::Committed;
 use crate::index::partition::Partition;
+use crate::indexer::Indexer;
 use crate::metrics::Metrics;
 use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
 use crate::receive::journal::{Durable, Handed, Journal};
@@ -285,7 +287,7 @@ fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
     for day in &days {
         let partition = Arc::new(Partition::open(root, *day)?);
         position = position.max(partition.wal_position()?);
-        committed.push(Arc::new(partition.committed()?));
+        committed.push(Arc::new(Committed::newest(&partition)?));
     }
     // The newest day is what is asked for most: its first answer after a restart shall be as fast as the others.
     if let Some(newest) = committed.last()

@@ -8,6 +8,7 @@
 //! | `head` | what is durable and not yet committed |
 //! | `block` | records as columns, and their encoding |
 //! | `index` | blocks and transactions in Tantivy |
+//! | `indexer` | the thread that adds, commits, and tells the head |
 //! | `store` | what may be asked of all that |
 //! | `trace` | one transaction from its records |
 //! | `http` | the API |
@@ -24,6 +25,7 @@ pub mod health;
 pub mod http;
 pub mod id;
 pub mod index;
+pub mod indexer;
 pub mod metrics;
 pub mod receive;
 pub mod record;

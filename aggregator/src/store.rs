@@ -6,8 +6,9 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::catalog::registry::Registry;
-use crate::head::view::{Committed, Head, Volume};
+use crate::head::view::{Head, Volume};
 use crate::id::Canonical;
+use crate::index::committed::Committed;
 use crate::index::find::FindError;
 use crate::index::partition;
 use crate::record::Record;

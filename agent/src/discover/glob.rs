@@ -119,7 +119,7 @@ impl Segment {
 
 /// `{name}`; `{a,b}` is an alternative.
 fn has_capture(text: &str) -> bool {
-    crate::config::placeholders(text).any(|inside| !inside.contains(','))
+    placeholders(text).any(|inside| !inside.contains(','))
 }
 
 fn pieces(text: &str) -> Result<Vec<Piece>, String> {
@@ -195,6 +195,11 @@ impl Exclude {
     pub fn matches(&self, path: &Path) -> bool {
         !self.0.is_empty() && self.0.is_match(path)
     }
+}
+
+/// The names in braces of a service template.
+pub fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).filter_map(|part| part.split_once('}').map(|(name, _)| name))
 }
 
 #[cfg(test)]

@@ -54,6 +54,15 @@ pub struct Agent {
     pub dirty: bool,
 }
 
+impl Agent {
+    /// Its watermark on our clock, at its earliest; none: it never said.
+    pub fn watermark(&self) -> Option<i64> {
+        let uncertainty = i64::try_from(self.clock_uncertainty_ns).unwrap_or(i64::MAX);
+        let ours = self.watermark_ns.saturating_add(self.clock_offset_ns).saturating_sub(uncertainty);
+        (self.watermark_ns > 0).then_some(ours)
+    }
+}
+
 /// A source and how far it is held.
 #[derive(Clone, Debug)]
 pub struct SourceEntry {
@@ -268,7 +277,9 @@ impl State {
         {
             entry.frontier = gap.end;
             entry.guard = None;
-            let since_ns = entry.last_ns;
+            // Everything that the agent's files held at its watermark is held here: what is lost was written later.
+            let watermark_ns = self.agents.get(&entry.source.agent).and_then(Agent::watermark).unwrap_or(0);
+            let since_ns = entry.last_ns.min(watermark_ns);
             entry.gaps.push(GapRecord { source: Vec::new(), declared_ns: received_ns, since_ns, ..gap.clone() });
             entry.last_ns = received_ns;
             entry.dirty = true;

@@ -6,16 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use hashbrown::HashMap;
 use rayon::prelude::*;
-use tantivy::Searcher;
-use tantivy::store::StoreReader;
 
 use crate::block::columns::{Columns, IdIndex};
 use crate::block::container::Unzstd;
 use crate::block::decode::Payload;
 use crate::id::Canonical;
+use crate::index::committed::Committed;
 use crate::index::document::SealedBlock;
 use crate::index::find::{self, FindError};
-use crate::index::partition::Partition;
 use crate::record::Record;
 
 /// Shared by the appender, the indexer and all queries.
@@ -60,26 +58,6 @@ struct FullBlock {
 enum HeldBlock {
     Raw(Arc<Columns>),
     Sealed(Arc<SealedBlock>),
-}
-
-/// A partition with its newest commit.
-pub struct Committed {
-    /// The partition.
-    pub partition: Arc<Partition>,
-    /// Its newest commit.
-    pub searcher: Searcher,
-    /// One per segment of the searcher.
-    pub stores: Vec<StoreReader>,
-}
-
-impl Committed {
-    /// Opens the stores of a commit.
-    pub fn new(partition: Arc<Partition>, searcher: Searcher) -> std::io::Result<Self> {
-        // Payloads are compressed already, and the page cache holds them: no second cache.
-        let stores =
-            searcher.segment_readers().iter().map(|segment| segment.get_store_reader(0)).collect::<Result<_, _>>()?;
-        Ok(Self { partition, searcher, stores })
-    }
 }
 
 /// How much is in the head.

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `router` | the routes |
+//! | `api` | what all handlers share |
 //! | `transactions` | `/api/v1/transactions/{id}` |
 //! | `status` | `/api/v1/status/*` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
@@ -11,6 +12,7 @@
 //! | `problem` | errors as RFC 9457 problem details; status codes are chosen here alone |
 
 pub mod answer;
+pub mod api;
 pub mod cursor;
 pub mod problem;
 pub mod process;

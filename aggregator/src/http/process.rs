@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::router::Api;
+use super::api::Api;
 use crate::health::Part;
 use crate::metrics::PartLabel;
 

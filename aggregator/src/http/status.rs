@@ -5,12 +5,11 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 use super::answer;
+use super::api::Api;
 use super::problem::Problem;
-use super::router::Api;
 use crate::catalog::registry::{self, Agent, SourceEntry};
 use crate::clock::{self, rfc3339};
 use crate::space;
-use crate::trace::completeness;
 
 /// `/api/v1/status/agents`.
 pub async fn agents(State(api): State<Api>) -> Json<Value> {
@@ -28,7 +27,7 @@ fn agent(state: &registry::State, id: uuid::Uuid, agent: &Agent, now: i64) -> Va
     sources.sort_by(|left, right| {
         (&left.source.service, &left.source.path).cmp(&(&right.source.service, &right.source.path))
     });
-    let watermark = completeness::watermark(agent);
+    let watermark = agent.watermark();
     json!({
         "agent_id": id,
         "host": agent.host,

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{self, RecordAnswer};
+use super::api::Api;
 use super::cursor;
 use super::problem::Problem;
-use super::router::Api;
 use crate::clock::{self, rfc3339};
 use crate::record::Record;
 use crate::store::Store;

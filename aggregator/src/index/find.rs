@@ -3,11 +3,11 @@
 use tantivy::schema::{IndexRecordOption, Term};
 use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
 
+use super::committed::Committed;
 use super::schema::Fields;
 use crate::block::container::{Corrupt, Unzstd};
 use crate::block::decode::Payload;
 use crate::block::encode;
-use crate::head::view::Committed;
 use crate::id::Canonical;
 use crate::record::Record;
 

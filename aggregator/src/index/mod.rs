@@ -6,15 +6,15 @@
 //! | `document` | a block of records, or one of transactions, as a document |
 //! | `directory` | how a partition's files are read |
 //! | `partition` | one UTC day of receipt: one directory, one Tantivy index |
-//! | `indexer` | the thread that adds, commits, and tells the head |
+//! | `committed` | a partition with its newest commit |
 //! | `find` | the records of an ID, from one partition |
 //!
 //! Invariant: the commit's payload holds the WAL position up to which every record is in a partition. What lies behind it
 //! is indexed again after a crash, from the WAL, and nothing before it is.
 
+pub mod committed;
 pub mod directory;
 pub mod document;
 pub mod find;
-pub mod indexer;
 pub mod partition;
 pub mod schema;

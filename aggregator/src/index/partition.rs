@@ -2,16 +2,14 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use tantivy::store::Compressor;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher};
 
 use super::directory::PartitionDirectory;
 use super::document::IndexDocument;
 use super::schema::{self, Fields};
-use crate::head::view::Committed;
 
 /// Version of schema and payloads. Another one is refused.
 const FORMAT: u32 = 1;
@@ -188,10 +186,9 @@ impl Partition {
     }
 
     /// The newest commit, merged or not.
-    pub fn committed(self: &Arc<Self>) -> Result<Committed, PartitionError> {
+    pub fn searcher(&self) -> Result<Searcher, PartitionError> {
         self.reader.reload().map_err(|error| self.error(error))?;
-        let committed = Committed::new(Arc::clone(self), self.reader.searcher());
-        committed.map_err(|error| PartitionError::Io { path: self.path.clone(), error })
+        Ok(self.reader.searcher())
     }
 
     fn error(&self, error: tantivy::TantivyError) -> PartitionError {

@@ -151,7 +151,10 @@ impl Sessions {
                 }
                 Some(FromAgent::Watermark(watermark)) => {
                     self.heard(peer, received_ns);
-                    Ok(Some((0, Ask::Watermark(watermark))))
+                    // It is stated again within a second: rather none now than a session that waits for a full queue.
+                    let ask = Ask::Watermark(watermark);
+                    let _ = self.journal.try_send(journal::Request { peer: Arc::clone(peer), alias: 0, ask });
+                    Ok(None)
                 }
                 Some(FromAgent::Ping(ping)) => {
                     self.ping(peer, &ping, received_ns);

@@ -175,7 +175,8 @@ impl Journal {
 
     fn finish(&mut self, mut group: Group, peers: &[Arc<Peer>]) {
         for (agent, watermark) in group.watermarks.drain(..) {
-            self.hand(Handed::Watermark { agent, watermark });
+            // A later one says the same: none is waited for.
+            let _ = self.head.try_send(Handed::Watermark { agent, watermark });
         }
         match self.make_durable(&group) {
             Ok(()) => self.hand_on(group),
@@ -363,12 +364,8 @@ impl Journal {
             self.metrics.batches.inc();
             self.metrics.records.inc_by(durable.batch.records() as u64);
             self.metrics.raw_bytes.inc_by(durable.batch.raw.len() as u64);
-            self.hand(Handed::Batch(durable));
+            self.head.send(Handed::Batch(durable)).expect("the head outlives the journal");
         }
-    }
-
-    fn hand(&self, handed: Handed) {
-        self.head.send(handed).expect("the head outlives the journal");
     }
 
     /// Nothing of the group is durable: its sessions end, the agents come back later and go on at the old frontiers.

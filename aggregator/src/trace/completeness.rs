@@ -72,7 +72,7 @@ pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
         .agents
         .iter()
         .filter_map(|(id, agent)| {
-            let watermark_ns = watermark(agent);
+            let watermark_ns = agent.watermark();
             let passed = watermark_ns.is_some_and(|watermark| watermark >= time_ns);
             (!passed).then(|| Behind {
                 agent: *id,
@@ -86,13 +86,6 @@ pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
         .collect();
     behind.sort_by(|left, right| left.host.cmp(&right.host).then(left.agent.cmp(&right.agent)));
     behind
-}
-
-/// An agent's watermark on our clock, at its earliest.
-pub fn watermark(agent: &Agent) -> Option<i64> {
-    let uncertainty = i64::try_from(agent.clock_uncertainty_ns).unwrap_or(i64::MAX);
-    (agent.watermark_ns > 0)
-        .then(|| agent.watermark_ns.saturating_add(agent.clock_offset_ns).saturating_sub(uncertainty))
 }
 
 /// An agent that was not heard for so long is gone: a host that was retired, a container that got another name.

@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use tantivy::IndexWriter;
 
-use super::document::{IndexDocument, SealedBlock};
-use super::partition::{CommitPayload, Partition, PartitionError};
 use crate::block::container::Unzstd;
 use crate::block::decode::Payload;
 use crate::block::tokens::Words;
@@ -21,6 +19,9 @@ use crate::catalog::store::Store;
 use crate::head::appender::{Generation, Work};
 use crate::head::view::Head;
 use crate::health::{Health, Part};
+use crate::index::committed::Committed;
+use crate::index::document::{IndexDocument, SealedBlock};
+use crate::index::partition::{CommitPayload, Partition, PartitionError};
 use crate::metrics::Metrics;
 use crate::wal::segment;
 
@@ -142,7 +143,7 @@ impl Indexer {
         let fields = current.partition.fields.clone();
         if again && current.partition.wal_position()? >= generation.wal_position {
             // The commit had gone through, what came after it had not.
-            self.head.install(generation.number, current.partition.committed()?);
+            self.head.install(generation.number, Committed::newest(&current.partition)?);
             return Ok(());
         }
         if again {
@@ -162,13 +163,13 @@ impl Indexer {
         let mut prepared = current.writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&CommitPayload::new(generation.wal_position).text());
         prepared.commit().map_err(tantivy)?;
-        self.head.install(generation.number, current.partition.committed()?);
+        self.head.install(generation.number, Committed::newest(&current.partition)?);
         Ok(())
     }
 
     fn refresh(&self, current: Option<&Current>) {
         if let Some(current) = current {
-            match current.partition.committed() {
+            match Committed::newest(&current.partition) {
                 Ok(committed) => self.head.refresh(committed),
                 Err(error) => tracing::warn!("refresh: {error}"),
             }
