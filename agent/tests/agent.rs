@@ -300,6 +300,35 @@ fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
 }
 
 #[test]
+fn a_copy_of_what_was_shipped_is_not_shipped_again() {
+    let mut house = House::new();
+    let path = house.path("a.log");
+    append(&path, 0..100);
+    house.start();
+    house.wait_lines(100);
+    // logrotate's copytruncate: the copy is another file with the same bytes.
+    fs::copy(&path, house.path("a.log.1")).unwrap();
+    File::create(&path).unwrap();
+    append(&path, 100..110);
+    house.wait_lines(110);
+    house.fake.wait_for("the copy", |state| state.sources.len() == 3);
+    // A copy that was made and nothing truncated.
+    fs::copy(&path, house.path("a.log.bak")).unwrap();
+    house.fake.wait_for("the other copy", |state| state.sources.len() == 4);
+    // A rotated file that is no copy is read from its beginning.
+    append(&house.path("a.log.2"), 200..210);
+    house.wait_lines(120);
+    assert_eq!(house.stop(), Some(0));
+    house.start();
+    append(&path, 110..120);
+    house.wait_lines(130);
+    assert_eq!(house.stop(), Some(0));
+    let mut expected = lines(0..120);
+    expected.extend(lines(200..210));
+    house.assert_lines(expected);
+}
+
+#[test]
 fn an_unterminated_line_is_shipped_when_idle_and_continued() {
     let mut house = House::new();
     let path = house.path("a.log");

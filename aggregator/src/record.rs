@@ -18,6 +18,8 @@ pub struct Record {
     pub source: Arc<Source>,
     /// Position of its first byte in the source.
     pub position: u64,
+    /// It was received no later than this, and within the second before; nanoseconds since the epoch by our clock.
+    pub received_ns: i64,
     /// Bytes of the file that it covers, line feed included.
     pub length: u32,
     /// The transaction IDs that were found in it.

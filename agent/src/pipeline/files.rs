@@ -239,6 +239,7 @@ impl Pipeline {
                 source.resume(&remembered);
             }
         }
+        source.may_be_copy = found.rotated && source.fresh;
         tracing::debug!("following {} ({}) from {}", source.path.display(), source.service, source.read.position);
         let announce = source.size > 0;
         let id = self.table.insert(source);

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `source`, `table` | one incarnation of one file; all of them |
 //! | `files` | what discovery found, what became of it, the passes over all files |
+//! | `copies` | what `copytruncate` leaves beside a live file |
 //! | `turn` | one source reads one batch and hands it to the session |
 //! | `session` | what the aggregator says |
 //! | `drain` | the end |
@@ -12,6 +13,7 @@
 //! The loop waits for an event or for the next thing that is due. Nothing in it blocks on the network: what cannot be sent now
 //! waits in its file.
 
+mod copies;
 mod drain;
 mod files;
 mod keeper;
@@ -38,6 +40,7 @@ use crate::ship;
 use crate::ship::session::now_ns;
 use crate::tail::file::FileKey;
 use crate::watermark::Watermark;
+use copies::Ended;
 use keeper::Keeper;
 use session::Session;
 use source::Id;
@@ -92,6 +95,8 @@ pub struct Pipeline {
     unsaved: bool,
     /// Paths that a warning was given about.
     refused: HashSet<PathBuf>,
+    /// Incarnations that a truncation ended, the oldest first.
+    ended: VecDeque<Ended>,
     /// Files that match and cannot be opened, since the last reconcile.
     unopened: HashSet<PathBuf>,
     pass: u64,
@@ -133,6 +138,7 @@ impl Pipeline {
             epoch: checkpoint.epoch,
             unsaved: false,
             refused: HashSet::new(),
+            ended: VecDeque::new(),
             unopened: HashSet::new(),
             pass: 0,
             relist: HashSet::new(),

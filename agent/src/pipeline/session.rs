@@ -93,6 +93,12 @@ impl Pipeline {
             if session.is_full() {
                 return;
             }
+            if source.may_be_copy && !self.decide_copy(id, Instant::now()) {
+                // The next pass over the files asks again.
+                self.announce.pop_front();
+                continue;
+            }
+            let Some(source) = self.table.get(id) else { continue };
             let done = match source.phase {
                 Phase::Unannounced => self.announce_one(id),
                 Phase::Asked => true,

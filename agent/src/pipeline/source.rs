@@ -69,6 +69,8 @@ pub struct Source {
     /// The last turn could take nothing, at this size and with this tail.
     pub stalled: Option<(u64, Tail)>,
     pub rotated: bool,
+    /// It may be a copy of what was shipped; not decided yet.
+    pub may_be_copy: bool,
     pub gone_at: Option<Instant>,
     pub seen_in_pass: u64,
 }
@@ -100,6 +102,7 @@ impl Source {
             queued: false,
             stalled: None,
             rotated: false,
+            may_be_copy: false,
             gone_at: None,
             seen_in_pass: 0,
         }

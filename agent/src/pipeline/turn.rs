@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
+use super::copies::Ended;
 use super::source::{Id, Mark, Phase, Source};
 use crate::assemble::{Before, Limits, Sink, Tail, assemble};
 use crate::batch::{Builder, Encoded, RECORDS_MAX};
@@ -243,6 +244,7 @@ impl Pipeline {
             source.path.display(),
             source.read.position
         );
+        let ended = Ended { path: source.path.clone(), prefix: source.prefix, mark: source.read };
         let (path, service, rotated, pass) =
             (source.path.clone(), source.service.clone(), source.rotated, source.seen_in_pass);
         if source.is_settled() {
@@ -259,6 +261,7 @@ impl Pipeline {
         next.fresh = false;
         next.rotated = rotated;
         next.seen_in_pass = pass;
+        self.remember_ended(ended);
         let next = self.table.insert(next);
         self.watermark.also(next, status.size);
         self.announce.push_back(next);

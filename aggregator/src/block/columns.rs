@@ -54,7 +54,12 @@ pub struct Run {
     pub records: u32,
     /// Position of its first byte in the source.
     pub position: u64,
+    /// It was received no later than this, and at most [`RUN_NS`] earlier; nanoseconds since the epoch.
+    pub received_ns: i64,
 }
+
+/// A run takes what was received within so long: a record's time of receipt is known this well.
+pub const RUN_NS: i64 = 1_000_000_000;
 
 /// Finds IDs that the block's dictionary holds already.
 pub type IdIndex = HashMap<SpelledId, u32, foldhash::fast::RandomState>;
@@ -67,8 +72,15 @@ impl Columns {
 
     /// Appends the records `[from, to)` of `batch`, whose first byte stands at `raw_from` in `batch.raw` and whose first
     /// reference at `refs_from` in `batch.id_refs`.
-    pub fn append(&mut self, source: &Arc<Source>, batch: &Batch, range: &Range, index: &mut IdIndex) {
-        self.extend_run(source, batch.begin + range.raw.start as u64, range.records.len() as u32);
+    pub fn append(
+        &mut self,
+        source: &Arc<Source>,
+        batch: &Batch,
+        range: &Range,
+        received_ns: i64,
+        index: &mut IdIndex,
+    ) {
+        self.extend_run(source, batch.begin + range.raw.start as u64, range.records.len() as u32, received_ns);
         self.times.extend_from_slice(&batch.times[range.records.clone()]);
         self.severities.extend_from_slice(&batch.severities[range.records.clone()]);
         self.flags.extend_from_slice(&batch.flags[range.records.clone()]);
@@ -89,11 +101,12 @@ impl Columns {
         }
     }
 
-    fn extend_run(&mut self, source: &Arc<Source>, position: u64, records: u32) {
+    fn extend_run(&mut self, source: &Arc<Source>, position: u64, records: u32, received_ns: i64) {
         if let Some(run) = self.runs.last_mut() {
             let covered: u64 =
                 self.lengths[self.lengths.len() - run.records as usize..].iter().map(|length| u64::from(*length)).sum();
-            if Arc::ptr_eq(&self.sources[run.source as usize], source) && run.position + covered == position {
+            let soon = received_ns <= run.received_ns;
+            if soon && Arc::ptr_eq(&self.sources[run.source as usize], source) && run.position + covered == position {
                 run.records += records;
                 return;
             }
@@ -103,7 +116,12 @@ impl Columns {
             self.sources.push(Arc::clone(source));
             self.sources.len() - 1
         });
-        self.runs.push(Run { source: source as u32, records, position });
+        self.runs.push(Run {
+            source: source as u32,
+            records,
+            position,
+            received_ns: received_ns.saturating_add(RUN_NS),
+        });
     }
 
     /// Indexes of the records that carry one of `wanted`, rising.
@@ -150,6 +168,7 @@ impl Columns {
             flags,
             source: Arc::clone(&self.sources[place.source as usize]),
             position: place.position,
+            received_ns: place.received_ns,
             length,
             ids: ids().cloned().collect(),
             line,
@@ -175,6 +194,7 @@ struct Place {
     refs: usize,
     source: u32,
     position: u64,
+    received_ns: i64,
 }
 
 /// Walks the records in order, adding up what the columns hold as differences.
@@ -189,7 +209,7 @@ impl<'a> Walk<'a> {
     fn new(columns: &'a Columns) -> Self {
         let mut walk = Self {
             columns,
-            place: Place { record: 0, raw: 0, refs: 0, source: 0, position: 0 },
+            place: Place { record: 0, raw: 0, refs: 0, source: 0, position: 0, received_ns: 0 },
             run: 0,
             left_in_run: 0,
         };
@@ -201,6 +221,7 @@ impl<'a> Walk<'a> {
         if let Some(run) = self.columns.runs.get(self.run) {
             self.place.source = run.source;
             self.place.position = run.position;
+            self.place.received_ns = run.received_ns;
             self.left_in_run = run.records;
         }
     }

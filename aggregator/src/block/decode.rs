@@ -127,12 +127,14 @@ impl<'a> Payload<'a> {
             let count = take(&mut input)?;
             let mut left = records;
             let mut runs = Vec::new();
+            let mut received_ns = 0i64;
             for _ in 0..count {
+                received_ns = received_ns.wrapping_add(take_signed(&mut input)?);
                 let source = u32::try_from(take(&mut input)?).ok().filter(|source| (*source as usize) < sources)?;
                 let in_run = u32::try_from(take(&mut input)?).ok().filter(|records| *records > 0)?;
                 let position = take(&mut input)?;
                 left = left.checked_sub(in_run as usize)?;
-                runs.push(Run { source, records: in_run, position });
+                runs.push(Run { source, records: in_run, position, received_ns });
             }
             (left == 0).then_some(runs)
         };
@@ -265,7 +267,7 @@ mod tests {
         let mut index = IdIndex::default();
         for (source, batch) in batches {
             let range = Range { records: 0..batch.records(), raw: 0..batch.raw.len(), refs: 0..batch.id_refs.len() };
-            columns.append(source, batch, &range, &mut index);
+            columns.append(source, batch, &range, 1_795_435_200_000_000_000 + batch.begin as i64, &mut index);
         }
         columns
     }

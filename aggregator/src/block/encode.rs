@@ -19,7 +19,7 @@ pub const MAGIC: [u8; 4] = *b"CLWB";
 pub enum Column {
     /// Record count and the sources.
     Sources = 1,
-    /// Source and position.
+    /// Time of receipt, source, records and position.
     Runs = 2,
     /// Scale, then differences.
     Times = 3,
@@ -225,7 +225,10 @@ fn sources(columns: &Columns) -> Vec<u8> {
 fn runs(columns: &Columns) -> Vec<u8> {
     let mut out = Vec::new();
     put(&mut out, columns.runs.len() as u64);
+    let mut last_ns = 0;
     for run in &columns.runs {
+        put_signed(&mut out, run.received_ns.wrapping_sub(last_ns));
+        last_ns = run.received_ns;
         put(&mut out, u64::from(run.source));
         put(&mut out, u64::from(run.records));
         put(&mut out, run.position);

@@ -101,7 +101,7 @@ fn page(
     started: Instant,
 ) -> Response {
     let summary = summary::of(records).expect("there are records");
-    let completeness = completeness::of(said, summary.time_min, summary.time_max);
+    let completeness = completeness::of(said, summary.time_min, summary.time_max, summary.received_max);
     let begin = after.map_or(0, |after| first_after(records, keys, after));
     let end = records.len().min(begin + limit);
     let truncated = end < records.len();

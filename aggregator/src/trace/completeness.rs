@@ -1,7 +1,7 @@
 //! Whether a transaction's records are all of it.
 //!
 //! An agent's watermark says: everything that my files held at that time is held by the aggregator. When every agent that
-//! was ever heard has passed the transaction's last record, nothing that an agent had can be missing: *settled*. Until
+//! was ever heard has passed the receipt of the transaction's last record, nothing that an agent had can be missing: *settled*. Until
 //! then it is *open*. An agent that was silent for a day is named, and no longer waited for. A gap that an agent declared while it lasted makes it *gapped*. Files that no agent follows cannot
 //! be proved absent, and an agent's clock counts with its measured offset.
 
@@ -118,9 +118,10 @@ impl Said {
     }
 }
 
-/// Of a transaction whose records lie between the two times.
-pub fn of(said: &Said, time_min: i64, time_max: i64) -> Completeness {
-    let behind = behind(said, time_max);
+/// Of a transaction whose records lie between the two times, and of which the last was received at `received_max`. That time
+/// is what the watermarks must have passed: the records' own stamps may be hours off, in either direction.
+pub fn of(said: &Said, time_min: i64, time_max: i64, received_max: i64) -> Completeness {
+    let behind = behind(said, received_max);
     let gaps: Vec<_> = said
         .gaps
         .iter()
@@ -154,8 +155,8 @@ mod tests {
 
     #[test]
     fn settled_when_every_watermark_has_passed() {
-        assert_eq!(of(&Said::now(&state(&[100, 101]), 200), 50, 100).verdict, Verdict::Settled);
-        let open = of(&Said::now(&state(&[100, 99, 0]), 200), 50, 100);
+        assert_eq!(of(&Said::now(&state(&[100, 101]), 200), 50, 100, 100).verdict, Verdict::Settled);
+        let open = of(&Said::now(&state(&[100, 99, 0]), 200), 50, 100, 100);
         assert_eq!(open.verdict, Verdict::Open);
         let hosts: Vec<_> = open.behind.iter().map(|agent| (agent.host.as_str(), agent.behind_ns)).collect();
         assert_eq!(hosts, [("h1", Some(1)), ("h2", None)]);
@@ -166,12 +167,12 @@ mod tests {
         let mut state = state(&[150]);
         let agent = state.agents.get_mut(&Uuid::from_u128(0)).unwrap();
         (agent.clock_offset_ns, agent.clock_uncertainty_ns) = (-60, 5);
-        assert_eq!(of(&Said::now(&state, 200), 50, 100).verdict, Verdict::Open);
+        assert_eq!(of(&Said::now(&state, 200), 50, 100, 100).verdict, Verdict::Open);
     }
 
     #[test]
     fn an_agent_that_is_gone_for_good_is_named_and_not_waited_for() {
-        let answer = of(&Said::now(&state(&[100, 99]), GONE_NS + 1), 50, 100);
+        let answer = of(&Said::now(&state(&[100, 99]), GONE_NS + 1), 50, 100, 100);
         assert_eq!((answer.verdict, answer.behind.len()), (Verdict::Settled, 1));
     }
 }

@@ -72,6 +72,7 @@ mod tests {
             flags: 0,
             source: Arc::new(source),
             position,
+            received_ns: 0,
             length: 1,
             ids: Vec::new(),
             line: Vec::new(),
