@@ -80,7 +80,7 @@ impl Pipeline {
                 let same = size >= COMMON_BYTES_MIN
                     && identity::prefix_agrees(live, prefix).unwrap_or(false)
                     && identity::guard_agrees(live, size, guard).unwrap_or(false);
-                same.then(|| (prefix, Mark { position: size, guard, last_time_ns: None }))
+                same.then_some((prefix, Mark { position: size, guard, last_time_ns: None }))
             })
         })
     }
