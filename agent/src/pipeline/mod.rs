@@ -58,8 +58,8 @@ pub enum Event {
 
 /// All files are looked at this often: the clock of the watermark.
 const PASS_INTERVAL: Duration = Duration::from_secs(1);
-/// With so many files that a look takes long, less often: looking takes at most a thousandth of the time.
-const PASS_REST: u32 = 1000;
+/// With so many files that a look takes long, less often: looking takes half a thousandth of the time.
+const PASS_REST: u32 = 2000;
 const PASS_INTERVAL_MAX: Duration = Duration::from_secs(3);
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 /// Hints of a changed directory are collected for this long before it is listed.
