@@ -27,8 +27,8 @@ pub enum OpenError {
     },
     /// Acknowledged bytes are damaged.
     #[error(
-        "wal {path} is corrupt at byte {offset}: data that was acknowledged is damaged. Move it and every later .wal file \
-         out of the folder to go on: the agents then send again what their files still hold"
+        "wal {path} is corrupt at byte {offset}: data that was acknowledged is damaged. Bring the file back from a copy of the \
+         disk; or, to go on without what it and every later .wal file hold beyond the last commit, move them out of the folder"
     )]
     Corrupt {
         /// The segment.
