@@ -9,7 +9,7 @@ use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
 use clew_service::{shutdown, telemetry};
 
-/// A twentieth less CPU under load than with the system's allocator, which hands freed blocks back and faults them in again.
+/// Some percent less CPU under load than with the system's allocator, which hands freed blocks back and faults them in again.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
