@@ -1,6 +1,7 @@
 //! Wires the parts, alone: opens what is on disk, replays the WAL, starts threads and servers, and ends them in reverse.
 
 use std::fs::File;
+use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -178,7 +179,7 @@ async fn serve_http(listener: TcpListener, api: Api, shutdown: CancellationToken
     let serve =
         axum::serve(listener, router::build(api)).with_graceful_shutdown(async move { stopping.cancelled().await });
     tokio::select! {
-        served = async { serve.await } => served?,
+        served = serve.into_future() => served?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(HTTP_GRACE).await } => {}
     }
     Ok(())

@@ -151,7 +151,8 @@ impl Indexer {
             let (mut words, mut unzstd) = (Words::default(), Unzstd::default());
             for block in self.head.blocks_of(generation.number) {
                 let columns = Payload::open(&block.payload).and_then(|payload| payload.columns(&mut unzstd));
-                let words = columns.map(|columns| words.collect(&columns.raw)).unwrap_or_default();
+                // We sealed it ourselves. If it cannot be read the process ends, and the WAL brings its records back.
+                let words = words.collect(&columns.expect("a sealed block can be read").raw);
                 current.writer.add_document(IndexDocument::block(&fields, &block, words)).map_err(tantivy)?;
             }
         }
