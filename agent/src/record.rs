@@ -1,6 +1,6 @@
 //! What the stages share: severity, the kinds of transaction IDs, record flags, and what was read out of one record.
 //!
-//! Invariant: the numbers equal those of the contract (`Severity`, `IdKind`, `RecordFlag` in ingest.proto).
+//! Invariant: the numbers equal those of the contract (`Severity`, `IdKind`, `RecordFlag`, `RecordMark` in ingest.proto).
 
 /// How bad it is. Ordered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,22 @@ pub mod flag {
     pub const CUT: u8 = 16;
     /// It is made of several lines.
     pub const JOINED: u8 = 32;
+}
+
+/// Bits of a record's marks.
+pub mod mark {
+    /// A container wrote it to its standard error.
+    pub const STDERR: u8 = 1;
+    /// A container runtime's framing was taken off.
+    pub const UNWRAPPED: u8 = 2;
+    /// Turned into UTF-8 from another encoding.
+    pub const TRANSCODED: u8 = 4;
+    /// Something in it was replaced.
+    pub const REDACTED: u8 = 8;
+    /// Its content was replaced as a whole, because a redaction failed.
+    pub const WITHHELD: u8 = 16;
+    /// It carries more IDs than are kept.
+    pub const IDS_LEFT_OUT: u8 = 32;
 }
 
 /// More IDs than this are not kept of one record.

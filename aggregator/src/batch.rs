@@ -171,11 +171,12 @@ pub fn encode_columns(batch: &Batch) -> Vec<u8> {
         ids: batch
             .ids
             .iter()
-            .map(|id| v1::TransactionId { value: id.spelling().into(), kind: i32::from(id.kind) })
+            .map(|id| v1::TransactionId { value: id.spelling().into(), kind: i32::from(id.kind), attached: false })
             .collect(),
         id_counts: batch.id_counts.clone().into(),
         id_refs: batch.id_refs.clone(),
         raw_zstd: zstd::bulk::compress(&batch.raw, 1).expect("memory suffices").into(),
+        ..v1::Columns::default()
     }
     .encode_to_vec()
 }

@@ -138,10 +138,11 @@ fn batch(begin: u64, end: u64) -> FromAgent {
         time_deltas_ns: std::iter::once(1_795_435_200_000_000_000).chain(std::iter::repeat(1000)).take(count).collect(),
         severities: vec![3; count].into(),
         flags: vec![0; count].into(),
-        ids: vec![v1::TransactionId { value: ID.into(), kind: 1 }],
+        ids: vec![v1::TransactionId { value: ID.into(), kind: 1, attached: false }],
         id_counts: vec![1; count].into(),
         id_refs: vec![0; count],
         raw_zstd: zstd::bulk::compress(&raw, 1).unwrap().into(),
+        ..v1::Columns::default()
     }
     .encode_to_vec();
     FromAgent::Batch(v1::Batch {

@@ -136,6 +136,8 @@ impl Pipeline {
             prefix: Some(wire(source.prefix)),
             begin: source.acked.position,
             fresh: source.fresh && source.file.is_some(),
+            may_be_copy: source.rotated,
+            labels: Vec::new(),
         };
         source.phase = Phase::Asked;
         if !session.send(AgentMessage { message: Some(agent_message::Message::OpenSource(message)) }) {

@@ -273,7 +273,13 @@ impl Pipeline {
         let Some(source) = self.table.get_mut(id) else { return true };
         let Some(end) = source.ended.filter(|end| *end > source.read.position) else { return true };
         let Some(session) = self.session.as_mut().filter(|_| source.phase == Phase::Open) else { return true };
-        let gap = Gap { source: source.alias, begin: source.read.position, end, reason: GapReason::Truncated as i32 };
+        let gap = Gap {
+            source: source.alias,
+            begin: source.read.position,
+            end,
+            reason: GapReason::Truncated as i32,
+            open_ended: false,
+        };
         if !session.send(AgentMessage { message: Some(agent_message::Message::Gap(gap)) }) {
             return false;
         }

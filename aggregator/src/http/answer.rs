@@ -160,6 +160,7 @@ pub fn gap(gap: &GapRecord) -> Value {
         Ok(GapReason::Truncated) => "truncated",
         Ok(GapReason::Deleted) => "deleted",
         Ok(GapReason::Unreadable) => "unreadable",
+        Ok(GapReason::Vanished) => "vanished",
         Ok(GapReason::Unknown) | Err(_) => "unknown",
     };
     json!({"begin": gap.begin, "end": gap.end, "reason": reason, "declared": rfc3339(gap.declared_ns)})
