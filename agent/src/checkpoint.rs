@@ -15,10 +15,12 @@ use rustix::fs::FlockOperation;
 
 use crate::identity::Fingerprint;
 use crate::tail::file::FileKey;
+use crate::tail::inflate::Compression;
 
 const MAGIC: &[u8; 8] = b"CLEWAGNT";
 const VERSION: u32 = 1;
 const HEAD_BYTES: usize = 24;
+const NS_PER_S: i128 = 1_000_000_000;
 
 /// One source, as it is remembered.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +34,23 @@ pub struct Remembered {
     pub last_time_ns: Option<i64>,
     /// When its file was last seen, in seconds since the epoch.
     pub seen_s: u64,
+    pub service: String,
+    /// How far its file was known to reach.
+    pub size: u64,
+    /// All of it is durable and nothing more is expected: that it is gone says nothing.
+    pub complete: bool,
+    /// Its bytes were cut off or overwritten; what of them is not durable may still be found in a copy.
+    pub ended: bool,
+    pub compression: Option<Compression>,
+}
+
+/// A file that holds nothing but what another source delivered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Covered {
+    pub key: FileKey,
+    /// As the directory says: of a compressed file, its compressed bytes.
+    pub size: u64,
+    pub modified_ns: i128,
 }
 
 /// All of it.
@@ -40,6 +59,23 @@ pub struct Checkpoint {
     /// The last session epoch that was used.
     pub epoch: u64,
     pub sources: Vec<Remembered>,
+    pub covered: Vec<Covered>,
+    /// Hashes of the includes whose files were looked at before: what turns up in them now is new.
+    pub started: Vec<u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct BodyCovered {
+    #[prost(uint64, tag = "1")]
+    device: u64,
+    #[prost(uint64, tag = "2")]
+    inode: u64,
+    #[prost(uint64, tag = "3")]
+    size: u64,
+    #[prost(int64, tag = "4")]
+    modified_s: i64,
+    #[prost(uint32, tag = "5")]
+    modified_nanos: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -48,6 +84,10 @@ struct Body {
     epoch: u64,
     #[prost(message, repeated, tag = "2")]
     sources: Vec<BodySource>,
+    #[prost(message, repeated, tag = "3")]
+    covered: Vec<BodyCovered>,
+    #[prost(fixed64, repeated, tag = "4")]
+    started: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -74,6 +114,16 @@ struct BodySource {
     last_time_ns: Option<i64>,
     #[prost(uint64, tag = "11")]
     seen_s: u64,
+    #[prost(string, tag = "12")]
+    service: String,
+    #[prost(uint64, tag = "13")]
+    size: u64,
+    #[prost(bool, tag = "14")]
+    complete: bool,
+    #[prost(bool, tag = "15")]
+    ended: bool,
+    #[prost(uint32, tag = "16")]
+    compression: u32,
 }
 
 /// Why the folder cannot be used.
@@ -168,9 +218,30 @@ fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         guard_hash: source.guard.hash,
         last_time_ns: source.last_time_ns,
         seen_s: source.seen_s,
+        service: source.service.clone(),
+        size: source.size,
+        complete: source.complete,
+        ended: source.ended,
+        compression: match source.compression {
+            None => 0,
+            Some(Compression::Gzip) => 1,
+            Some(Compression::Zstd) => 2,
+        },
     };
-    let body =
-        Body { epoch: checkpoint.epoch, sources: checkpoint.sources.iter().map(source).collect() }.encode_to_vec();
+    let covered = |covered: &Covered| BodyCovered {
+        device: covered.key.device,
+        inode: covered.key.inode,
+        size: covered.size,
+        modified_s: covered.modified_ns.div_euclid(NS_PER_S) as i64,
+        modified_nanos: covered.modified_ns.rem_euclid(NS_PER_S) as u32,
+    };
+    let body = Body {
+        epoch: checkpoint.epoch,
+        sources: checkpoint.sources.iter().map(source).collect(),
+        covered: checkpoint.covered.iter().map(covered).collect(),
+        started: checkpoint.started.clone(),
+    }
+    .encode_to_vec();
     let mut bytes = Vec::with_capacity(HEAD_BYTES + body.len());
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -205,9 +276,28 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
             guard: Fingerprint { length: source.guard_length, hash: source.guard_hash },
             last_time_ns: source.last_time_ns,
             seen_s: source.seen_s,
+            service: source.service,
+            size: source.size.max(source.frontier),
+            complete: source.complete,
+            ended: source.ended,
+            compression: match source.compression {
+                1 => Some(Compression::Gzip),
+                2 => Some(Compression::Zstd),
+                _ => None,
+            },
         })
     };
-    Ok(Checkpoint { epoch: body.epoch, sources: body.sources.into_iter().map(source).collect::<Result<_, _>>()? })
+    let covered = |covered: BodyCovered| Covered {
+        key: FileKey { device: covered.device, inode: covered.inode },
+        size: covered.size,
+        modified_ns: i128::from(covered.modified_s) * NS_PER_S + i128::from(covered.modified_nanos),
+    };
+    Ok(Checkpoint {
+        epoch: body.epoch,
+        sources: body.sources.into_iter().map(source).collect::<Result<_, _>>()?,
+        covered: body.covered.into_iter().map(covered).collect(),
+        started: body.started,
+    })
 }
 
 #[cfg(test)]
@@ -224,8 +314,14 @@ mod tests {
             guard: Fingerprint::of(b"guard"),
             last_time_ns: Some(-5),
             seen_s: 4,
+            service: "shop".into(),
+            size: 100,
+            complete: false,
+            ended: true,
+            compression: Some(Compression::Zstd),
         };
-        Checkpoint { epoch, sources: vec![source] }
+        let covered = Covered { key: FileKey { device: 3, inode: 4 }, size: 5, modified_ns: -1_500_000_000 };
+        Checkpoint { epoch, sources: vec![source], covered: vec![covered], started: vec![9] }
     }
 
     #[test]

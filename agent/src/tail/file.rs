@@ -1,12 +1,16 @@
 //! An open log file: regular, never followed through a symbolic link, read by position.
 //!
 //! Invariant: what is open is a regular file, and its key is that of the open file, not of whatever its path names by now.
+//! Of a compressed one, size and positions are those of its decompressed bytes.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
+
+use super::inflate::{Compression, Inflate};
 
 /// A file on this host, for as long as it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +64,8 @@ pub enum OpenError {
 pub struct LogFile {
     file: OwnedFd,
     key: FileKey,
+    /// Of a compressed file: its decoder, and how many bytes it was found to hold.
+    inflate: Option<(RefCell<Inflate>, u64)>,
 }
 
 impl LogFile {
@@ -75,7 +81,7 @@ impl LogFile {
             return Err(OpenError::NotRegular);
         }
         let status = Status::of(&stat);
-        Ok((Self { file, key: status.key }, status))
+        Ok((Self { file, key: status.key, inflate: None }, status))
     }
 
     /// Which file it is.
@@ -83,13 +89,39 @@ impl LogFile {
         self.key
     }
 
+    /// Read as the `size` bytes that it decompresses to.
+    pub fn inflated(mut self, compression: Compression, size: u64) -> io::Result<Self> {
+        self.inflate = Some((RefCell::new(Inflate::new(self.file.try_clone()?, compression)), size));
+        Ok(self)
+    }
+
+    /// A decoder of its own, for another thread.
+    pub fn decoder(&self, compression: Compression) -> io::Result<Inflate> {
+        Ok(Inflate::new(self.file.try_clone()?, compression))
+    }
+
+    /// Gives back what decoding needs, until something is read again.
+    pub fn rest(&self) {
+        if let Some((inflate, _)) = &self.inflate {
+            inflate.borrow_mut().restart();
+        }
+    }
+
     /// What it is like now.
     pub fn status(&self) -> io::Result<Status> {
-        Ok(Status::of(&rustix::fs::fstat(&self.file)?))
+        let mut status = Status::of(&rustix::fs::fstat(&self.file)?);
+        if let Some((_, size)) = &self.inflate {
+            status.size = *size;
+        }
+        Ok(status)
     }
 
     /// Fills `buffer` from `position` on. Answers how many bytes there were; fewer only at the file's end.
     pub fn read_at(&self, position: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some((inflate, size)) = &self.inflate {
+            let most = usize::try_from(size.saturating_sub(position)).unwrap_or(usize::MAX).min(buffer.len());
+            return inflate.borrow_mut().read_at(position, &mut buffer[..most]);
+        }
         let mut end = 0;
         while end < buffer.len() {
             match rustix::io::pread(&self.file, &mut buffer[end..], position + end as u64) {

@@ -1,3 +1,4 @@
-//! Reading files that grow. [`file::LogFile`] is the open file; who reads how much when is the pipeline's business.
+//! Open log files: plain ones by position, compressed ones by the position of their decompressed bytes.
 
 pub mod file;
+pub mod inflate;
