@@ -44,6 +44,10 @@ struct RawSource {
     #[serde(default)]
     exclude: Vec<String>,
     rotated: Option<bool>,
+    #[serde(default)]
+    symlinks: Vec<PathBuf>,
+    ignore_older: Option<Span>,
+    start_at: Option<StartAt>,
 }
 
 /// What the agent runs with.
@@ -91,6 +95,20 @@ pub struct SourceConfig {
     pub include: Vec<Pattern>,
     pub exclude: Exclude,
     pub rotated: bool,
+    /// A symbolic link to a file beneath one of these directories is followed.
+    pub symlinks: Vec<PathBuf>,
+    /// Files that were last modified longer ago are left alone.
+    pub ignore_older: Option<Duration>,
+    pub start_at: StartAt,
+}
+
+/// Where a file is begun that nothing is known of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartAt {
+    #[default]
+    Beginning,
+    End,
 }
 
 impl Config {
@@ -195,7 +213,18 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
         }
     }
     let exclude = Exclude::new(&raw.exclude).map_err(in_source)?;
-    Ok(SourceConfig { include, exclude, rotated: raw.rotated.unwrap_or(true), service: raw.service })
+    if let Some(root) = raw.symlinks.iter().find(|root| !root.is_absolute()) {
+        return Err(in_source(format!("symlinks {root:?} is not absolute; name a directory from / on")));
+    }
+    Ok(SourceConfig {
+        include,
+        exclude,
+        rotated: raw.rotated.unwrap_or(true),
+        symlinks: raw.symlinks,
+        ignore_older: raw.ignore_older.map(|span| span.0),
+        start_at: raw.start_at.unwrap_or_default(),
+        service: raw.service,
+    })
 }
 
 #[cfg(test)]
@@ -217,6 +246,18 @@ mod tests {
         assert_eq!(config.limits.batch_bytes_max, 512 << 10);
         assert!(config.sources[0].rotated && !config.host.is_empty() && config.agent_id != [0; 16]);
         assert_eq!(check(SOURCE).unwrap().agent_id, config.agent_id);
+        let source = &config.sources[0];
+        assert!(source.symlinks.is_empty() && source.ignore_older.is_none() && source.start_at == StartAt::Beginning);
+    }
+
+    #[test]
+    fn keys_of_a_source() {
+        let config = check(&format!("{SOURCE}symlinks=['/var/log/pods']\nignore_older='7d'\nstart_at='end'")).unwrap();
+        let source = &config.sources[0];
+        assert_eq!(source.symlinks, [PathBuf::from("/var/log/pods")]);
+        assert_eq!(source.ignore_older, Some(Duration::from_secs(7 * 86_400)));
+        assert_eq!(source.start_at, StartAt::End);
+        assert!(check(&format!("{SOURCE}start_at='middle'")).is_err());
     }
 
     #[test]
@@ -233,6 +274,10 @@ mod tests {
             ("metrics_listen='x'", "metrics_listen \"x\" is no address; write it like 127.0.0.1:7602"),
             ("limits.batch_bytes_max='1B'", "limits.batch_bytes_max must lie between 4.0 KiB and 8.0 MiB"),
             ("[[source]]\nservice='b'\ninclude=[]", "source \"b\": include is empty; name at least one file or glob"),
+            (
+                "[[source]]\nservice='b'\ninclude=['/a']\nsymlinks=['pods']",
+                "source \"b\": symlinks \"pods\" is not absolute; name a directory from / on",
+            ),
             (
                 "[[source]]\nservice='{x}'\ninclude=['/a/{y}.log']",
                 "source \"{x}\": include \"/a/{y}.log\" captures no {x}",

@@ -46,7 +46,7 @@ pub async fn run(config: Config, state: StateDir, stop: CancellationToken) -> an
     // Not bounded by itself: hints coalesce, and what the aggregator says is bounded by the credit that it gives.
     let (events, inbox) = channel();
     let hint = events.clone();
-    let watch = Watch::new(move || {
+    let watch = Watch::new(None, move || {
         let _ = hint.send(Event::Hint);
     });
     let pipeline = Pipeline::new(config.clone(), metrics.clone(), state, checkpoint, watch, inbox)?;

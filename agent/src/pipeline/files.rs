@@ -166,8 +166,9 @@ impl Pipeline {
 
     fn take(&mut self, entry: Entry<'_>, now: Instant) {
         let found = match entry {
-            Entry::File(found) => found,
+            Entry::File(found) if found.compression.is_none() => found,
             Entry::Refused(path, why) => return self.refuse(path, why),
+            _ => return,
         };
         match self.table.of_key(found.status.key) {
             Some(id) => self.found_again(id, found, now),
@@ -211,7 +212,7 @@ impl Pipeline {
     }
 
     fn found_new(&mut self, found: &Found<'_>, now: Instant) {
-        let (file, status) = match LogFile::open(&found.path) {
+        let (file, status) = match found.open() {
             Ok(opened) => opened,
             Err(OpenError::NotRegular) => return self.refuse(found.path.clone(), "not a regular file"),
             Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return,

@@ -1,3 +1,9 @@
-//! Reading files that grow. [`file::LogFile`] is the open file; who reads how much when is the pipeline's business.
+//! Reading files that grow; who reads how much when is the pipeline's business.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `beneath` | opening below a root without passing a symbolic link |
+//! | `file` | an open log file |
 
+pub mod beneath;
 pub mod file;
