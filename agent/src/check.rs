@@ -9,7 +9,6 @@ use clew_service::exit::ConfigError;
 use crate::checkpoint::{StateDir, StateError};
 use crate::config::Config;
 use crate::discover::walk::{Entry, Walk};
-use crate::tail::file::LogFile;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
 /// So many files of a source are shown.
@@ -23,12 +22,14 @@ pub fn check(path: &Path) -> Result<Vec<String>, ConfigError> {
     let mut refused = Vec::new();
     Walk::new(config.state_dir.clone()).full(&config.sources, &mut |entry| match entry {
         Entry::File(found) => {
-            if let Err(error) = LogFile::open(&found.path) {
+            if let Err(error) = found.open() {
                 problems.push(format!("{} cannot be read: {error}", found.path.display()));
             }
             files[found.source].push((found.path.display().to_string(), found.service()));
         }
-        Entry::Refused(path, why) => refused.push(format!("{} is not tailed: {why}", path.display())),
+        Entry::Refused(path, why) | Entry::Ignored(path, why) => {
+            refused.push(format!("{} is not tailed: {why}", path.display()));
+        }
     });
     for (source, files) in config.sources.iter().zip(&mut files) {
         let patterns: Vec<&str> = source.include.iter().map(|pattern| pattern.text()).collect();

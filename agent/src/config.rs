@@ -1,5 +1,7 @@
 //! The agent's configuration: raw as TOML has it, then checked into what is used.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,9 +9,10 @@ use clew_service::config::load;
 use clew_service::exit::ConfigError;
 use clew_service::units::{Size, Span};
 use serde::Deserialize;
-use xxhash_rust::xxh3::xxh3_128;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::discover::glob::{Exclude, Pattern, placeholders};
+use crate::discover::rotated::live_names;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,6 +37,9 @@ struct RawLimits {
     record_bytes_max: Option<Size>,
     idle_flush: Option<Span>,
     drain_timeout: Option<Span>,
+    deleted_bytes_max: Option<Size>,
+    max_bytes_per_second: Option<Size>,
+    watches_max: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,6 +50,10 @@ struct RawSource {
     #[serde(default)]
     exclude: Vec<String>,
     rotated: Option<bool>,
+    #[serde(default)]
+    symlinks: Vec<PathBuf>,
+    ignore_older: Option<Span>,
+    start_at: Option<StartAt>,
 }
 
 /// What the agent runs with.
@@ -68,6 +78,10 @@ pub struct Limits {
     pub record_bytes_max: u64,
     pub idle_flush: Duration,
     pub drain_timeout: Duration,
+    pub deleted_bytes_max: u64,
+    /// Zero: as fast as it goes.
+    pub max_bytes_per_second: u64,
+    pub watches_max: Option<usize>,
 }
 
 impl Default for Limits {
@@ -79,6 +93,9 @@ impl Default for Limits {
             record_bytes_max: 256 << 10,
             idle_flush: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(10),
+            deleted_bytes_max: 4 << 30,
+            max_bytes_per_second: 0,
+            watches_max: None,
         }
     }
 }
@@ -91,6 +108,36 @@ pub struct SourceConfig {
     pub include: Vec<Pattern>,
     pub exclude: Exclude,
     pub rotated: bool,
+    /// A symbolic link to a file beneath one of these directories is followed.
+    pub symlinks: Vec<PathBuf>,
+    /// Files that were last modified longer ago are left alone.
+    pub ignore_older: Option<Duration>,
+    pub start_at: StartAt,
+}
+
+impl SourceConfig {
+    /// Whether one of the includes names `path`, by itself or as a rotated sibling.
+    pub fn covers(&self, path: &Path) -> bool {
+        let live = path.file_name().into_iter().flat_map(|name| live_names(name.as_bytes())).map(OsStr::from_bytes);
+        let rotated = live.filter(|_| self.rotated).map(|name| path.with_file_name(name));
+        let mut names = std::iter::once(path.to_owned()).chain(rotated);
+        names.any(|name| self.include.iter().any(|pattern| pattern.matches(&name))) && !self.exclude.matches(path)
+    }
+
+    /// Tells sources apart by the files that they name.
+    pub fn include_hash(&self) -> u64 {
+        let texts: Vec<&str> = self.include.iter().map(Pattern::text).collect();
+        xxh3_64(format!("{}\0{}", self.service, texts.join("\0")).as_bytes())
+    }
+}
+
+/// Where a file is begun that nothing is known of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartAt {
+    #[default]
+    Beginning,
+    End,
 }
 
 impl Config {
@@ -165,6 +212,9 @@ fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
         record_bytes_max: size(raw.record_bytes_max, default.record_bytes_max),
         idle_flush: span(raw.idle_flush, default.idle_flush),
         drain_timeout: span(raw.drain_timeout, default.drain_timeout),
+        deleted_bytes_max: size(raw.deleted_bytes_max, default.deleted_bytes_max),
+        max_bytes_per_second: size(raw.max_bytes_per_second, default.max_bytes_per_second),
+        watches_max: raw.watches_max,
     };
     let within = |name: &str, value: u64, low: u64, high: u64| match value {
         value if (low..=high).contains(&value) => Ok(()),
@@ -195,7 +245,18 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
         }
     }
     let exclude = Exclude::new(&raw.exclude).map_err(in_source)?;
-    Ok(SourceConfig { include, exclude, rotated: raw.rotated.unwrap_or(true), service: raw.service })
+    if let Some(root) = raw.symlinks.iter().find(|root| !root.is_absolute()) {
+        return Err(in_source(format!("symlinks {root:?} is not absolute; name a directory from / on")));
+    }
+    Ok(SourceConfig {
+        include,
+        exclude,
+        rotated: raw.rotated.unwrap_or(true),
+        symlinks: raw.symlinks,
+        ignore_older: raw.ignore_older.map(|span| span.0),
+        start_at: raw.start_at.unwrap_or_default(),
+        service: raw.service,
+    })
 }
 
 #[cfg(test)]
@@ -217,6 +278,18 @@ mod tests {
         assert_eq!(config.limits.batch_bytes_max, 512 << 10);
         assert!(config.sources[0].rotated && !config.host.is_empty() && config.agent_id != [0; 16]);
         assert_eq!(check(SOURCE).unwrap().agent_id, config.agent_id);
+        let source = &config.sources[0];
+        assert!(source.symlinks.is_empty() && source.ignore_older.is_none() && source.start_at == StartAt::Beginning);
+    }
+
+    #[test]
+    fn keys_of_a_source() {
+        let config = check(&format!("{SOURCE}symlinks=['/var/log/pods']\nignore_older='7d'\nstart_at='end'")).unwrap();
+        let source = &config.sources[0];
+        assert_eq!(source.symlinks, [PathBuf::from("/var/log/pods")]);
+        assert_eq!(source.ignore_older, Some(Duration::from_secs(7 * 86_400)));
+        assert_eq!(source.start_at, StartAt::End);
+        assert!(check(&format!("{SOURCE}start_at='middle'")).is_err());
     }
 
     #[test]
@@ -233,6 +306,10 @@ mod tests {
             ("metrics_listen='x'", "metrics_listen \"x\" is no address; write it like 127.0.0.1:7602"),
             ("limits.batch_bytes_max='1B'", "limits.batch_bytes_max must lie between 4.0 KiB and 8.0 MiB"),
             ("[[source]]\nservice='b'\ninclude=[]", "source \"b\": include is empty; name at least one file or glob"),
+            (
+                "[[source]]\nservice='b'\ninclude=['/a']\nsymlinks=['pods']",
+                "source \"b\": symlinks \"pods\" is not absolute; name a directory from / on",
+            ),
             (
                 "[[source]]\nservice='{x}'\ninclude=['/a/{y}.log']",
                 "source \"{x}\": include \"/a/{y}.log\" captures no {x}",

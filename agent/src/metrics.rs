@@ -40,6 +40,7 @@ metrics! {
     records_without_id: Count, "clew_agent_records_without_id", "Records in which no transaction ID was found";
     gaps: Count, "clew_agent_gaps", "Byte ranges that could not be read any more";
     gap_bytes: Count, "clew_agent_gap_bytes", "Bytes in those ranges";
+    deleted_open_bytes: Level, "clew_agent_deleted_open_bytes", "Bytes of deleted files that are held open until they are shipped";
     hints_lost: Count, "clew_agent_hints_lost", "Times that the kernel dropped file system notifications";
     directories_unwatched: Level, "clew_agent_directories_unwatched", "Directories without notifications, looked at periodically instead";
     open_errors: Count, "clew_agent_open_errors", "Files that could not be opened or read";

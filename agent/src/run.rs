@@ -46,10 +46,10 @@ pub async fn run(config: Config, state: StateDir, stop: CancellationToken) -> an
     // Not bounded by itself: hints coalesce, and what the aggregator says is bounded by the credit that it gives.
     let (events, inbox) = channel();
     let hint = events.clone();
-    let watch = Watch::new(move || {
+    let watch = Watch::new(config.limits.watches_max, move || {
         let _ = hint.send(Event::Hint);
     });
-    let pipeline = Pipeline::new(config.clone(), metrics.clone(), state, checkpoint, watch, inbox)?;
+    let pipeline = Pipeline::new(config.clone(), metrics.clone(), state, checkpoint, watch, (events.clone(), inbox))?;
     let (ended, mut end) = tokio::sync::oneshot::channel();
     let thread = std::thread::Builder::new().name("pipeline".into()).spawn(move || {
         pipeline.run();

@@ -7,11 +7,13 @@
 //! | `units` | durations and sizes with units, as configs and flags spell them |
 //! | `telemetry` | our own log, to standard error |
 //! | `shutdown` | one token for a program's end; a second signal means now |
+//! | `notify` | what systemd is told: ready, reloading, stopping, alive |
 //! | `metrics` | Prometheus text of a registry |
 
 pub mod config;
 pub mod exit;
 pub mod metrics;
+pub mod notify;
 pub mod shutdown;
 pub mod telemetry;
 pub mod units;

@@ -4,7 +4,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
@@ -13,6 +13,8 @@ use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 pub struct Pattern {
     text: String,
     segments: Vec<Segment>,
+    root: PathBuf,
+    root_segments: usize,
 }
 
 /// What matches one name of a path.
@@ -52,7 +54,16 @@ impl Pattern {
             None | Some(Segment::AnyDirectories) => {
                 Err(format!("include {text:?} names no files; end it with a file name or *"))
             }
-            Some(_) => Ok(Self { text: text.to_owned(), segments }),
+            Some(_) => {
+                let directories = &segments[..segments.len() - 1];
+                let literals = directories.iter().map_while(|segment| match segment {
+                    Segment::Literal(name) => Some(name),
+                    _ => None,
+                });
+                let root_segments = literals.clone().count();
+                let root = Path::new("/").join(literals.collect::<PathBuf>());
+                Ok(Self { text: text.to_owned(), segments, root, root_segments })
+            }
         }
     }
 
@@ -61,9 +72,23 @@ impl Pattern {
         &self.text
     }
 
-    /// For each name of a path.
+    /// The directories before the first wildcard: what the operator named, and so trusts.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// For each name of a path below the root; never empty.
     pub fn segments(&self) -> &[Segment] {
-        &self.segments
+        &self.segments[self.root_segments..]
+    }
+
+    /// Whether it names `path`.
+    pub fn matches(&self, path: &Path) -> bool {
+        let mut names: Vec<&[u8]> = self.root.as_os_str().as_bytes().split(|byte| *byte == b'/').collect();
+        names.retain(|name| !name.is_empty());
+        let path: Vec<&[u8]> =
+            path.as_os_str().as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
+        path.strip_prefix(&names[..]).is_some_and(|rest| matches_all(&self.segments, rest))
     }
 
     /// The names that it captures.
@@ -104,16 +129,22 @@ impl Segment {
         match self {
             Self::Literal(literal) => literal.as_bytes() == name,
             Self::Wild(glob) => glob.is_match(OsStr::from_bytes(name)),
-            Self::Capturing(pieces) => {
-                let before = captures.len();
-                let matches = capture(pieces, name, captures);
-                if !matches {
-                    captures.truncate(before);
-                }
-                matches
-            }
+            Self::Capturing(pieces) => capture(pieces, name, captures),
             Self::AnyDirectories => true,
         }
+    }
+}
+
+fn matches_all(segments: &[Segment], names: &[&[u8]]) -> bool {
+    match (segments.split_first(), names.split_first()) {
+        (None, None) => true,
+        (Some((Segment::AnyDirectories, rest)), _) => {
+            matches_all(rest, names) || (!names.is_empty() && matches_all(segments, &names[1..]))
+        }
+        (Some((segment, rest)), Some((name, names))) => {
+            segment.matches(name, &mut Captures::new()) && matches_all(rest, names)
+        }
+        _ => false,
     }
 }
 
@@ -157,11 +188,11 @@ fn capture(pieces: &[Piece], name: &[u8], captures: &mut Captures) -> bool {
         Piece::One => name.split_first().is_some_and(|(_, name)| capture(rest, name, captures)),
         Piece::Many => (0..=name.len()).any(|length| capture(rest, &name[length..], captures)),
         Piece::Capture(key) => (1..=name.len()).any(|length| {
-            captures.push((key.clone(), String::from_utf8_lossy(&name[..length]).into_owned()));
+            // Nothing is allocated for a name that does not match.
             let before = captures.len();
             let matches = capture(rest, &name[length..], captures);
-            if !matches {
-                captures.truncate(before - 1);
+            if matches {
+                captures.insert(before, (key.clone(), String::from_utf8_lossy(&name[..length]).into_owned()));
             }
             matches
         }),
@@ -220,6 +251,20 @@ mod tests {
         assert_eq!(captured("{name}.log", ".log"), None);
         assert_eq!(captured("{name}.log", "a.txt"), None);
         assert!(Segment::new("*.log").unwrap().matches(b"\xff.log", &mut vec![]));
+    }
+
+    #[test]
+    fn roots() {
+        for (text, root, segments) in [
+            ("/var/log/app/*.log", "/var/log/app", 1),
+            ("/var/log/app.log", "/var/log", 1),
+            ("/srv/{name}/log/*.log", "/srv", 3),
+            ("/srv/**/log/*.log", "/srv", 3),
+            ("/*", "/", 1),
+        ] {
+            let pattern = Pattern::new(text).unwrap();
+            assert_eq!((pattern.root(), pattern.segments().len()), (Path::new(root), segments), "{text}");
+        }
     }
 
     #[test]

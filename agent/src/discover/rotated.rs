@@ -1,24 +1,47 @@
-//! The live name behind a rotated one: `app.log` of `app.log.1`, `app.log-20261123`, `app.log.2026-11-23-1.old`. Pure.
+//! The live name behind a rotated one: `app.log` of `app.log.1`, `app.log-20261123.gz`, `0.log.20261125-110000.gz`, and what the
+//! end of a name says about the contents. Pure.
+//!
+//! Known: logrotate's numbers, `dateext` (`-%Y%m%d`, `-%Y%m%d%H`, `-%s`) and compression, the kubelet's time behind
+//! `<restart>.log`, and the habits of the usual logging libraries.
 
-/// Compressed copies are not read yet; temporary ones are half written.
-const UNREADABLE: [&[u8]; 6] = [b".gz", b".zst", b".xz", b".bz2", b".tmp", b".lz4"];
+use crate::tail::inflate::Compression;
+
 const WORDS: [&[u8]; 6] = [b"old", b"bak", b"prev", b"previous", b"orig", b"backup"];
 /// So many suffixes are taken off at most.
-const SUFFIXES_MAX: usize = 3;
+const SUFFIXES_MAX: usize = 4;
 
-/// Whether a file of this name holds no lines that can be read.
-pub fn is_unreadable(name: &[u8]) -> bool {
-    UNREADABLE.iter().any(|suffix| name.ends_with(suffix))
+/// What the end of a name says about the contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    Lines,
+    Compressed(Compression),
+    /// Somebody still writes it; it gets another name when it is whole.
+    Unfinished,
+    /// Compressed with what is not read.
+    Unreadable,
 }
 
-/// The names that `name` may have had before it was rotated, the nearest first.
+const SUFFIXES: [(&[u8], Contents); 6] = [
+    (b".gz", Contents::Compressed(Compression::Gzip)),
+    (b".zst", Contents::Compressed(Compression::Zstd)),
+    (b".tmp", Contents::Unfinished),
+    (b".xz", Contents::Unreadable),
+    (b".bz2", Contents::Unreadable),
+    (b".lz4", Contents::Unreadable),
+];
+
+/// What a file of this name holds.
+pub fn contents(name: &[u8]) -> Contents {
+    SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix)).map_or(Contents::Lines, |(_, contents)| *contents)
+}
+
+/// The names that `name` may have had before it was rotated or compressed, the nearest first.
 pub fn live_names(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let first = if is_unreadable(name) { None } else { without_suffix(name) };
-    std::iter::successors(first, |name| without_suffix(name)).take(SUFFIXES_MAX)
+    std::iter::successors(without_suffix(name), |name| without_suffix(name)).take(SUFFIXES_MAX)
 }
 
 fn without_suffix(name: &[u8]) -> Option<&[u8]> {
-    if let Some(live) = name.strip_suffix(b"~") {
+    if let Some(live) = name.strip_suffix(b"~").or_else(|| without_compression(name)) {
         return Some(live).filter(|live| !live.is_empty());
     }
     if let Some(dot) = memchr::memrchr(b'.', name).filter(|dot| *dot > 0)
@@ -45,6 +68,10 @@ fn without_suffix(name: &[u8]) -> Option<&[u8]> {
     (is_rotation && begin > 1).then(|| &name[..begin - 1])
 }
 
+fn without_compression(name: &[u8]) -> Option<&[u8]> {
+    SUFFIXES.iter().find_map(|(suffix, _)| name.strip_suffix(*suffix))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +86,7 @@ mod tests {
             "app.log.1",
             "app.log.12",
             "app.log-20261123",
+            "app.log-2026112317",
             "app.log.2026-11-23",
             "app.log.20261123-101500",
             "app.log-1700000000",
@@ -67,25 +95,42 @@ mod tests {
             "app.log~",
             "app.log-2026-11-23T10:15:00",
             "app.log_20261123",
+            "app.log.gz",
+            "app.log.zst",
+            "app.log.xz",
+            "app.log.tmp",
         ] {
             assert_eq!(live(name), ["app.log"], "{name}");
         }
-        assert_eq!(live("app.log-20261123.1"), ["app.log-20261123", "app.log"]);
-        assert_eq!(live("app.log.1.old"), ["app.log.1", "app.log"]);
-        for name in [
-            "app.log",
-            "app.log.gz",
-            "app.log.1.gz",
-            "app.log.tmp",
-            "web-1",
-            "",
-            ".",
-            ".1",
-            "-20261123",
-            "20261123",
-            "app.log.",
+        for (name, names) in [
+            ("app.log-20261123.1", &["app.log-20261123", "app.log"][..]),
+            ("app.log.1.old", &["app.log.1", "app.log"]),
+            ("app.log.1.gz", &["app.log.1", "app.log"]),
+            ("app.log-1764068400.zst", &["app.log-1764068400", "app.log"]),
+            ("0.log.20261125-110000", &["0.log"]),
+            ("0.log.20261125-110000.gz", &["0.log.20261125-110000", "0.log"]),
+            ("12.log.20261125-110000.tmp", &["12.log.20261125-110000", "12.log"]),
+            ("a.log.1.gz.tmp", &["a.log.1.gz", "a.log.1", "a.log"]),
         ] {
+            assert_eq!(live(name), names, "{name}");
+        }
+        for name in ["app.log", "web-1", "", ".", ".1", ".gz", "-20261123", "20261123", "app.log."] {
             assert!(live(name).is_empty(), "{name} {:?}", live(name));
+        }
+    }
+
+    #[test]
+    fn ends_of_names() {
+        for (name, expected) in [
+            ("app.log", Contents::Lines),
+            ("app.log.1", Contents::Lines),
+            ("app.log.1.gz", Contents::Compressed(Compression::Gzip)),
+            ("app.log.zst", Contents::Compressed(Compression::Zstd)),
+            ("app.log.gz.tmp", Contents::Unfinished),
+            ("app.log.xz", Contents::Unreadable),
+            ("gz", Contents::Lines),
+        ] {
+            assert_eq!(contents(name.as_bytes()), expected, "{name}");
         }
     }
 }

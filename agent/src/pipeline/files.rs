@@ -7,8 +7,14 @@ use std::time::{Duration, Instant};
 
 use clew_proto::v1::{AgentMessage, CloseSource, agent_message};
 
-use super::source::{Id, Phase, Source};
+use clew_proto::v1::GapReason;
+
+use super::copies::Orphan;
+use super::examine::{Examined, Request};
+use super::source::{Ending, Id, Mark, Phase, Source};
 use super::{Pipeline, RELIST_DELAY};
+use crate::checkpoint::Remembered;
+use crate::config::StartAt;
 use crate::discover::walk::{Entry, Found};
 use crate::identity;
 use crate::ship::session::now_ns;
@@ -34,9 +40,36 @@ impl Pipeline {
         for entry in entries {
             self.take(entry, now);
         }
+        if !self.reconciled {
+            self.reconciled = true;
+            self.miss_remembered();
+        }
+        for source in &config.sources {
+            self.started.insert(source.include_hash());
+        }
         let unwatched = self.watch.directories(self.walk.directories());
         self.metrics.directories_unwatched.set(unwatched as i64);
         self.let_go(now);
+    }
+
+    /// After the first look: what the checkpoint remembers and nobody found. It may yet turn up as a copy.
+    fn miss_remembered(&mut self) {
+        let missing: Vec<_> =
+            self.remembered.values().filter(|source| !source.complete).map(|source| source.key).collect();
+        for key in missing {
+            let Some(remembered) = self.remembered.get(&key) else { continue };
+            let there = rustix::fs::statat(rustix::fs::CWD, &remembered.path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|stat| crate::tail::file::FileKey::of(&stat) == key);
+            // Not ours any more by the configuration, or not to be opened now: it is not gone.
+            let ours = self.config.sources.iter().any(|source| source.covers(&remembered.path));
+            if there || !ours {
+                continue;
+            }
+            if let Some(remembered) = self.remembered.remove(&key) {
+                tracing::debug!("{} is gone", remembered.path.display());
+                self.orphans.push(Orphan::new(remembered));
+            }
+        }
     }
 
     /// Lists the directories that hints named.
@@ -101,6 +134,8 @@ impl Pipeline {
         for id in ids {
             self.look_at(id, now);
         }
+        self.look_for_copies(now);
+        self.keep_deleted_within_budget(now);
         let (mut open, mut unread, mut files) = (Vec::new(), 0, 0);
         for (id, source) in self.table.iter() {
             files += i64::from(source.file.is_some());
@@ -114,7 +149,8 @@ impl Pipeline {
         self.metrics.unread_bytes.set(unread as i64);
         self.metrics.credit_bytes.set(self.session.as_ref().map_or(0, |session| session.credit_bytes) as i64);
         // What is in a file that cannot be opened is not known: no promise includes it.
-        if self.watermark.wants_pass() && self.unopened.is_empty() {
+        let unknown = !self.unopened.is_empty() || self.examinations > 0 || !self.orphans.is_empty();
+        if self.watermark.wants_pass() && !unknown {
             self.watermark.pass(time_ns, open);
         }
         self.advance_watermark();
@@ -131,12 +167,93 @@ impl Pipeline {
             Err(error) => tracing::debug!("stat {}: {error}", source.path.display()),
         }
         // What could not be announced before gets another chance.
-        if self.session.is_some()
-            && let Some(source) = self.table.get(id)
-            && source.phase == Phase::Unannounced
-            && source.end() > 0
-            && !self.announce.contains(&id)
-        {
+        if let Some(source) = self.table.get(id).filter(|source| source.phase == Phase::Unannounced) {
+            let waits =
+                self.session.is_some() && (source.end() > 0 || source.is_lost()) && !self.announce.contains(&id);
+            if waits {
+                self.announce.push_back(id);
+            } else if source.may_be_copy && self.session.is_none() {
+                self.decide_copy(id, now);
+            }
+        }
+    }
+
+    /// Deleted files keep their room on the disk for as long as they are open: no more of that than the budget allows.
+    fn keep_deleted_within_budget(&mut self, now: Instant) {
+        let mut deleted: Vec<(Instant, u64, Id)> = Vec::new();
+        for (id, source) in self.table.iter().filter(|(_, source)| source.unlinked && source.file.is_some()) {
+            deleted.push((source.gone_at.unwrap_or(now), source.size, id));
+        }
+        let mut held: u64 = deleted.iter().map(|(_, size, _)| size).sum();
+        // The ones that were deleted first go first.
+        deleted.sort_unstable();
+        for (_, size, id) in deleted {
+            if held <= self.config.limits.deleted_bytes_max {
+                break;
+            }
+            held -= size;
+            self.give_up(id, now);
+        }
+        self.metrics.deleted_open_bytes.set(held as i64);
+    }
+
+    fn give_up(&mut self, id: Id, now: Instant) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        tracing::warn!(
+            "{} is deleted and held open with {} bytes that are not read; limits.deleted_bytes_max is reached, giving it up",
+            source.path.display(),
+            source.size - source.read.position
+        );
+        source.file = None;
+        source.ended = Some(Ending {
+            end: source.size,
+            at: now,
+            reason: GapReason::Deleted,
+            open_ended: source.size > source.read.position,
+            awaits_copy: false,
+            declared: false,
+        });
+        if !self.finish_if_over(id) {
+            self.announce.push_back(id);
+        }
+        self.unsaved = true;
+    }
+
+    /// An answer of the examining thread.
+    pub(super) fn on_examined(&mut self, examined: &Examined, now: Instant) {
+        self.examinations -= 1;
+        let found = self.table.iter().find(|(_, source)| source.examination == Some(examined.number)).map(|(id, _)| id);
+        let Some(source) = found.and_then(|id| self.table.get_mut(id)) else { return };
+        let Some(id) = found else { return };
+        source.examination = None;
+        let Some(compression) = source.compression else { return };
+        if let Some(error) = &examined.error {
+            let still_written = now.saturating_duration_since(source.grown_at) < QUIET;
+            if still_written {
+                // Somebody may still write it: it is found anew when it has changed, and at the next reconcile.
+                self.table.remove(id);
+                return;
+            }
+            tracing::warn!(
+                "{} cannot be decompressed beyond byte {} of its contents: {error}; reading it up to there",
+                source.path.display(),
+                examined.size
+            );
+            source.owed = Some(examined.size);
+        }
+        let opened = source.file.take().map(|file| file.inflated(compression, examined.size));
+        match opened {
+            Some(Ok(file)) => source.file = Some(file),
+            Some(Err(error)) => {
+                tracing::warn!("read {}: {error}; trying again", source.path.display());
+                self.table.remove(id);
+                return;
+            }
+            None => return,
+        }
+        source.size = examined.size;
+        source.take_prefix();
+        if self.decide_copy(id, now) && self.session.is_some() {
             self.announce.push_back(id);
         }
     }
@@ -168,7 +285,14 @@ impl Pipeline {
         let found = match entry {
             Entry::File(found) => found,
             Entry::Refused(path, why) => return self.refuse(path, why),
+            Entry::Ignored(..) => return,
         };
+        if let Some(covered) = self.covered.get(&found.status.key) {
+            if (covered.size, covered.modified_ns) == (found.status.size, found.status.modified_ns) {
+                return;
+            }
+            self.covered.remove(&found.status.key);
+        }
         match self.table.of_key(found.status.key) {
             Some(id) => self.found_again(id, found, now),
             None => self.found_new(&found, now),
@@ -197,10 +321,12 @@ impl Pipeline {
         source.rotated = found.rotated;
         let status = found.status;
         let released = source.file.is_none();
-        let changed = source.size != status.size || source.modified_ns != status.modified_ns;
+        let grown = source.size != status.size && source.compression.is_none();
+        let changed = grown || source.modified_ns != status.modified_ns;
         if moved {
             tracing::debug!("{} is {} now", source.path.display(), found.path.display());
-            self.table.rename(id, found.path);
+            let location = found.location();
+            self.table.rename(id, found.path, location);
             self.unsaved = true;
         }
         if released && changed {
@@ -211,7 +337,7 @@ impl Pipeline {
     }
 
     fn found_new(&mut self, found: &Found<'_>, now: Instant) {
-        let (file, status) = match LogFile::open(&found.path) {
+        let (file, status) = match found.open() {
             Ok(opened) => opened,
             Err(OpenError::NotRegular) => return self.refuse(found.path.clone(), "not a regular file"),
             Err(OpenError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => return,
@@ -227,20 +353,38 @@ impl Pipeline {
         }
         self.refused.remove(&found.path);
         self.unopened.remove(&found.path);
-        let mut source = Source::new(found.path.clone(), found.service().into(), file, status, now);
+        let mut source = Source::new(found.location(), found.service().into(), file, status, now);
+        let config = &self.config.sources[found.source];
+        source.path.clone_from(&found.path);
         source.rotated = found.rotated;
+        source.copies_are_read = config.rotated;
+        source.compression = found.compression;
         source.seen_in_pass = self.pass;
-        if let Some(remembered) = self.remembered.remove(&source.key) {
-            let agrees = source.file.as_ref().is_some_and(|file| {
-                identity::prefix_agrees(file, remembered.prefix).unwrap_or(false)
-                    && identity::guard_agrees(file, remembered.frontier, remembered.guard).unwrap_or(false)
-            });
-            if agrees {
-                source.resume(&remembered);
-            }
+        let skip_old = config.start_at == StartAt::End && !self.started.contains(&config.include_hash());
+        match self.remembered.remove(&source.key) {
+            Some(remembered) if is_remembered(&source, &remembered) => source.resume(&remembered),
+            Some(remembered) if !remembered.complete => self.orphans.push(Orphan::new(remembered)),
+            _ => {}
         }
-        source.may_be_copy = found.rotated && source.fresh;
+        source.may_be_copy = (found.rotated || source.compression.is_some()) && source.fresh;
+        if source.fresh && skip_old {
+            if source.compression.is_some() {
+                let id = self.table.insert(source);
+                return self.cover(id);
+            }
+            source.may_be_copy = false;
+            source.start_at(end_of(&source));
+        }
+        if source.compression.is_some() {
+            return self.examine(source);
+        }
+        source.take_prefix();
         tracing::debug!("following {} ({}) from {}", source.path.display(), source.service, source.read.position);
+        if source.fresh {
+            // What is shipped of it should be remembered soon.
+            self.unsaved = true;
+            self.checkpoint_soon(now);
+        }
         let announce = source.size > 0;
         let id = self.table.insert(source);
         if announce && self.session.is_some() {
@@ -248,11 +392,26 @@ impl Pipeline {
         }
     }
 
+    /// Finds out, on another thread, how much a compressed file holds.
+    fn examine(&mut self, mut source: Source) {
+        let (Some(file), Some(compression)) = (&source.file, source.compression) else { return };
+        let inflate = match file.decoder(compression) {
+            Ok(inflate) => inflate,
+            Err(error) => return tracing::warn!("open {}: {error}; trying again", source.path.display()),
+        };
+        self.examination += 1;
+        self.examinations += 1;
+        source.examination = Some(self.examination);
+        source.size = 0;
+        self.table.insert(source);
+        self.examiner.ask(Request { number: self.examination, inflate });
+    }
+
     /// A rotated file that was let go is needed again.
     pub(super) fn reopen_released(&mut self, id: Id) {
         let Some(source) = self.table.get_mut(id) else { return };
         let (prefix, acked, key) = (source.prefix, source.acked, source.key);
-        let opened = LogFile::open(&source.path).ok().filter(|(file, _)| {
+        let opened = LogFile::open_at(&source.location).ok().filter(|(file, _)| {
             file.key() == key
                 && identity::prefix_agrees(file, prefix).unwrap_or(false)
                 && identity::guard_agrees(file, acked.position, acked.guard).unwrap_or(false)
@@ -280,7 +439,7 @@ impl Pipeline {
         let pass = self.pass;
         let mut closing = Vec::new();
         for (id, source) in self.table.iter_mut() {
-            if source.ended.is_some() {
+            if source.ended.is_some() || source.examination.is_some() {
                 continue;
             }
             if source.seen_in_pass != pass {
@@ -336,6 +495,24 @@ impl Pipeline {
 
 /// Whether the source's path still leads to its file.
 fn is_at(source: &Source) -> bool {
-    let stat = rustix::fs::statat(rustix::fs::CWD, &source.path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
-    stat.is_ok_and(|stat| crate::tail::file::FileKey::of(&stat) == source.key)
+    source.location.stat().is_ok_and(|stat| crate::tail::file::FileKey::of(&stat) == source.key)
+}
+
+/// Whether the file is the one that the checkpoint remembers under its key.
+fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
+    // Of a compressed file the aggregator's answer is checked once, when it goes on: decompressing twice would cost as much.
+    let compressed = source.compression.is_some();
+    !remembered.ended
+        && source.compression == remembered.compression
+        && (compressed
+            || source.file.as_ref().is_some_and(|file| {
+                identity::prefix_agrees(file, remembered.prefix).unwrap_or(false)
+                    && identity::guard_agrees(file, remembered.frontier, remembered.guard).unwrap_or(false)
+            }))
+}
+
+/// The mark at the end of a file of which nothing is to be read that it holds now.
+fn end_of(source: &Source) -> Mark {
+    let guard = source.file.as_ref().and_then(|file| identity::guard(file, source.size).ok()).unwrap_or_default();
+    Mark { position: source.size, guard, last_time_ns: None }
 }

@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | `source`, `table` | one incarnation of one file; all of them |
 //! | `files` | what discovery found, what became of it, the passes over all files |
-//! | `copies` | what `copytruncate` leaves beside a live file |
+//! | `copies` | the same bytes in another file: copytruncate, compression |
+//! | `examine` | how much a compressed file holds |
+//! | `queue` | whose turn it is |
 //! | `turn` | one source reads one batch and hands it to the session |
 //! | `session` | what the aggregator says |
 //! | `drain` | the end |
@@ -15,8 +17,10 @@
 
 mod copies;
 mod drain;
+mod examine;
 mod files;
 mod keeper;
+mod queue;
 mod session;
 pub mod source;
 mod table;
@@ -26,11 +30,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use crate::batch::Builder;
-use crate::checkpoint::{Checkpoint, Remembered, StateDir};
+use crate::checkpoint::{Checkpoint, Covered, Remembered, StateDir};
 use crate::config::Config;
 use crate::discover::walk::Walk;
 use crate::discover::watch::Watch;
@@ -40,8 +44,10 @@ use crate::ship;
 use crate::ship::session::now_ns;
 use crate::tail::file::FileKey;
 use crate::watermark::Watermark;
-use copies::Ended;
+use copies::Orphan;
+use examine::Examiner;
 use keeper::Keeper;
+use queue::Queue;
 use session::Session;
 use source::Id;
 use table::Table;
@@ -52,6 +58,8 @@ pub enum Event {
     Ship(ship::Event),
     /// There are hints of changed files.
     Hint,
+    /// A compressed file was examined.
+    Examined(examine::Examined),
     /// Ship what there is, then end.
     Drain,
 }
@@ -62,6 +70,8 @@ const PASS_INTERVAL: Duration = Duration::from_secs(1);
 const PASS_REST: u32 = 2000;
 const PASS_INTERVAL_MAX: Duration = Duration::from_secs(3);
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
+/// Something that should be remembered soon, in case of a crash, waits no longer than this.
+const CHECKPOINT_SOON: Duration = Duration::from_millis(200);
 /// Hints of a changed directory are collected for this long before it is listed.
 const RELIST_DELAY: Duration = Duration::from_millis(10);
 /// A full outbox is looked at again after this.
@@ -81,7 +91,7 @@ pub struct Pipeline {
     /// When which source is due; entries that do not agree with the source are old.
     timers: BinaryHeap<Reverse<(Instant, Id)>>,
     /// Sources whose turn it is.
-    ready: VecDeque<Id>,
+    queue: Queue,
     /// Sources that have to be announced, or whose gap has to be declared.
     announce: VecDeque<Id>,
     session: Option<Session>,
@@ -95,8 +105,20 @@ pub struct Pipeline {
     unsaved: bool,
     /// Paths that a warning was given about.
     refused: HashSet<PathBuf>,
-    /// Incarnations that a truncation ended, the oldest first.
-    ended: VecDeque<Ended>,
+    /// Of the checkpoint: what was not found, and may yet turn up as a copy.
+    orphans: Vec<Orphan>,
+    /// Files that hold nothing but what other sources delivered.
+    covered: HashMap<FileKey, Covered>,
+    /// Includes whose files were looked at before.
+    started: HashSet<u64>,
+    /// The first look at all files is over.
+    reconciled: bool,
+    examiner: Examiner,
+    /// The number of the last examination, and how many are not answered.
+    examination: u64,
+    examinations: usize,
+    /// The one compressed file that is being read.
+    inflating: Option<Id>,
     /// Files that match and cannot be opened, since the last reconcile.
     unopened: HashSet<PathBuf>,
     pass: u64,
@@ -116,18 +138,27 @@ impl Pipeline {
         state: StateDir,
         checkpoint: Checkpoint,
         watch: Watch,
-        events: Receiver<Event>,
+        (answers, events): (Sender<Event>, Receiver<Event>),
     ) -> std::io::Result<Self> {
         let now = Instant::now();
         let keeper = Keeper::start(state, metrics.clone())?;
         keeper.store(checkpoint.clone());
+        let (ended, remembered): (Vec<_>, Vec<_>) = checkpoint.sources.into_iter().partition(|source| source.ended);
         Ok(Self {
             walk: Walk::new(config.state_dir.clone()),
             watch,
             table: Table::default(),
-            remembered: checkpoint.sources.into_iter().map(|source| (source.key, source)).collect(),
+            remembered: remembered.into_iter().map(|source| (source.key, source)).collect(),
+            orphans: ended.into_iter().map(Orphan::new).collect(),
+            covered: checkpoint.covered.into_iter().map(|covered| (covered.key, covered)).collect(),
+            started: checkpoint.started.into_iter().collect(),
+            reconciled: false,
+            examiner: Examiner::start(answers)?,
+            examination: 0,
+            examinations: 0,
+            inflating: None,
             timers: BinaryHeap::new(),
-            ready: VecDeque::new(),
+            queue: Queue::new(config.limits.max_bytes_per_second, now),
             announce: VecDeque::new(),
             session: None,
             builder: Builder::default(),
@@ -138,7 +169,6 @@ impl Pipeline {
             epoch: checkpoint.epoch,
             unsaved: false,
             refused: HashSet::new(),
-            ended: VecDeque::new(),
             unopened: HashSet::new(),
             pass: 0,
             relist: HashSet::new(),
@@ -185,6 +215,7 @@ impl Pipeline {
         match event {
             Event::Ship(event) => self.on_ship(event),
             Event::Hint => self.on_hints(),
+            Event::Examined(examined) => self.on_examined(&examined, Instant::now()),
             Event::Drain => self.begin_drain(),
         }
     }
@@ -223,7 +254,7 @@ impl Pipeline {
                 source.due = None;
                 if !source.queued {
                     source.queued = true;
-                    self.ready.push_back(id);
+                    self.queue.push(id, source.size.saturating_sub(source.read.position));
                 }
             }
         }
@@ -239,21 +270,31 @@ impl Pipeline {
         self.timers.push(Reverse((at, id)));
     }
 
-    /// Turns, one batch each, round and round, for as long as there is something to read and it may be sent.
+    /// Turns, one batch each, for as long as there is something to read and it may be sent. See `queue` for the order.
     fn turns(&mut self) {
-        while let Some(id) = self.ready.front().copied() {
-            match self.turn(id, Instant::now()) {
-                turn::Outcome::Blocked => return,
+        let mut backlog_waits = false;
+        loop {
+            let now = Instant::now();
+            let room = self.session.as_ref().is_some_and(Session::has_room_for_backlog);
+            let Some(id) = self.queue.next(now, room && !backlog_waits) else { return };
+            match self.turn(id, now) {
+                turn::Outcome::Blocked => {
+                    let was_backlog = self.queue.put_back(id);
+                    if !was_backlog {
+                        return;
+                    }
+                    backlog_waits = true;
+                }
                 turn::Outcome::Done => {
-                    self.ready.pop_front();
                     if let Some(source) = self.table.get_mut(id) {
                         source.queued = false;
                     }
                     self.after_turn(id);
                 }
                 turn::Outcome::More => {
-                    self.ready.pop_front();
-                    self.ready.push_back(id);
+                    let unread =
+                        self.table.get(id).map_or(0, |source| source.size.saturating_sub(source.read.position));
+                    self.queue.push(id, unread);
                 }
             }
             while let Ok(event) = self.events.try_recv() {
@@ -270,7 +311,7 @@ impl Pipeline {
         let timer = self.timers.peek().map(|Reverse((at, _))| *at);
         let outbox_is_full = self.session.as_ref().is_some_and(Session::is_full);
         let outbox =
-            (outbox_is_full && !(self.ready.is_empty() && self.announce.is_empty())).then(|| now + OUTBOX_DELAY);
+            (outbox_is_full && !(self.queue.is_empty() && self.announce.is_empty())).then(|| now + OUTBOX_DELAY);
         [
             Some(self.reconcile_at),
             Some(self.pass_at),
@@ -278,6 +319,7 @@ impl Pipeline {
             self.relist_at,
             timer,
             outbox,
+            self.queue.paced_until(now),
             self.drain_deadline(),
         ]
         .into_iter()
@@ -288,11 +330,22 @@ impl Pipeline {
 
     fn checkpoint(&self) -> Checkpoint {
         let now_s = now_ns() / 1_000_000_000;
-        let followed = self.table.iter().filter(|(_, source)| source.ended.is_none() && !source.fresh);
+        let followed = self.table.iter().filter(|(_, source)| source.examination.is_none() && !source.may_be_copy);
         let remembered = self.remembered.values().filter(|source| source.seen_s + REMEMBERED_S_MAX > now_s);
         Checkpoint {
             epoch: self.epoch,
-            sources: followed.map(|(_, source)| source.remember(now_s)).chain(remembered.cloned()).collect(),
+            sources: followed
+                .map(|(_, source)| source.remember(now_s))
+                .chain(self.orphans.iter().map(|orphan| Remembered { ended: true, ..orphan.remembered.clone() }))
+                .chain(remembered.cloned())
+                .collect(),
+            covered: self.covered.values().copied().collect(),
+            started: self.started.iter().copied().collect(),
         }
+    }
+
+    /// A crash from now on should find this in the checkpoint.
+    fn checkpoint_soon(&mut self, now: Instant) {
+        self.checkpoint_at = self.checkpoint_at.min(now + CHECKPOINT_SOON);
     }
 }

@@ -6,23 +6,32 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use clew_proto::v1::aggregator_message::Message;
-use clew_proto::v1::{AgentMessage, Candidate, OpenSource, Refused, SourceState, agent_message};
+use clew_proto::v1::{
+    AgentMessage, Candidate, CloseSource, GapReason, OpenSource, Refused, SourceState, agent_message,
+};
 use tokio::sync::mpsc;
 
 use super::Pipeline;
-use super::source::{Id, Mark, Phase, Source};
+use super::copies::Orphan;
+use super::source::{Ending, Id, Mark, Phase, Source};
 use super::turn::wire;
 use crate::identity::{self, Fingerprint};
 use crate::ship;
+use crate::ship::session::now_ns;
 
 /// The outbox is left this much room for pings.
 const OUTBOX_ROOM: usize = 4;
+
+/// This part of the credit is kept for live files.
+const BACKLOG_RESERVE_SHARE: u64 = 4;
 
 /// The session that is up.
 pub struct Session {
     number: u64,
     outbox: mpsc::Sender<AgentMessage>,
     pub credit_bytes: u64,
+    /// All of it, when nothing is in flight.
+    credit_bytes_max: u64,
     /// No batch is larger: the aggregator would not take it, or there would never be credit for it.
     pub batch_bytes_max: u64,
 }
@@ -31,6 +40,12 @@ impl Session {
     /// Whether nothing can be sent now.
     pub fn is_full(&self) -> bool {
         self.outbox.capacity() <= OUTBOX_ROOM
+    }
+
+    /// Whether old lines may be sent: some of the credit is left to new ones.
+    pub fn has_room_for_backlog(&self) -> bool {
+        let reserve = (self.credit_bytes_max / BACKLOG_RESERVE_SHARE).min(self.credit_bytes_max - self.batch_bytes_max);
+        self.credit_bytes >= reserve + self.batch_bytes_max && !self.is_full()
     }
 
     /// Sends without waiting. False: there is no room, or the session is over; either way the file still has it.
@@ -48,7 +63,13 @@ impl Pipeline {
                     most => u64::from(most),
                 };
                 let batch_bytes_max = self.config.limits.batch_bytes_max.min(most).min(credit_bytes).max(2);
-                self.session = Some(Session { number: session, outbox, credit_bytes, batch_bytes_max });
+                self.session = Some(Session {
+                    number: session,
+                    outbox,
+                    credit_bytes,
+                    credit_bytes_max: credit_bytes,
+                    batch_bytes_max,
+                });
                 self.metrics.connected.set(1);
                 self.begin_again();
             }
@@ -76,7 +97,7 @@ impl Pipeline {
             self.metrics.batches_resent.inc_by(source.in_flight.len() as u64);
             source.rewind();
             source.phase = Phase::Unannounced;
-            if connected && source.end() > 0 {
+            if connected && (source.end() > 0 || source.is_lost()) {
                 self.announce.push_back(id);
             }
         }
@@ -95,6 +116,11 @@ impl Pipeline {
             }
             if source.may_be_copy && !self.decide_copy(id, Instant::now()) {
                 // The next pass over the files asks again.
+                self.announce.pop_front();
+                continue;
+            }
+            if self.table.get(id).is_some_and(|source| source.ended.is_some_and(|ending| ending.awaits_copy)) {
+                // The next pass decides.
                 self.announce.pop_front();
                 continue;
             }
@@ -136,7 +162,7 @@ impl Pipeline {
             prefix: Some(wire(source.prefix)),
             begin: source.acked.position,
             fresh: source.fresh && source.file.is_some(),
-            may_be_copy: source.rotated,
+            may_be_copy: source.rotated || source.compression.is_some(),
             labels: Vec::new(),
         };
         source.phase = Phase::Asked;
@@ -177,9 +203,37 @@ impl Pipeline {
         let Some(source) = self.table.get_mut(id) else { return };
         if source.acknowledge(frontier) {
             self.unsaved = true;
-            if source.ended.is_some() && source.is_settled() {
-                self.table.remove(id);
+            self.delivered(id);
+        }
+    }
+
+    /// Something of the source became durable: is that all of it?
+    fn delivered(&mut self, id: Id) {
+        if self.finish_if_over(id) {
+            return;
+        }
+        let Some(source) = self.table.get_mut(id) else { return };
+        if source.ended.is_some() || source.acked.position < source.size {
+            return;
+        }
+        if let Some(owed) = source.owed.take() {
+            // The file holds less than what it goes on for.
+            source.ended = Some(Ending {
+                end: owed.max(source.size),
+                at: Instant::now(),
+                reason: GapReason::Unreadable,
+                open_ended: true,
+                awaits_copy: false,
+                declared: false,
+            });
+            self.cover_file(id);
+            self.announce.push_back(id);
+        } else if source.compression.is_some() {
+            let close = CloseSource { source: source.alias };
+            if let Some(session) = &self.session {
+                let _ = session.send(AgentMessage { message: Some(agent_message::Message::CloseSource(close)) });
             }
+            self.cover(id);
         }
     }
 
@@ -219,7 +273,7 @@ impl Pipeline {
                     source.path.display(),
                     state.frontier
                 );
-                self.start_anew(id);
+                self.start_anew(id, state.frontier);
             }
             Some(Err(error)) => {
                 tracing::warn!("read {}: {error}; trying again", source.path.display());
@@ -244,11 +298,18 @@ impl Pipeline {
         self.unsaved = true;
         if source.size > mark.position {
             self.schedule(id, Instant::now());
+        } else {
+            self.delivered(id);
         }
     }
 
-    /// The file is none that the aggregator or the checkpoint knows.
-    fn start_anew(&mut self, id: Id) {
+    /// The file is none that the aggregator or the checkpoint knows: what it was thought to be has vanished.
+    fn start_anew(&mut self, id: Id, frontier: u64) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        let mut vanished = source.remember(now_ns() / 1_000_000_000);
+        vanished.frontier = frontier;
+        vanished.size = frontier;
+        self.orphans.push(Orphan::new(vanished));
         let Some(source) = self.table.get_mut(id) else { return };
         source.source_id = *uuid::Uuid::new_v4().as_bytes();
         source.fresh = false;
@@ -293,11 +354,30 @@ impl Pipeline {
         let Some(source) = self.table.get_mut(id) else { return };
         source.start_at(Mark { position: frontier, ..Mark::default() });
         source.phase = Phase::Open;
-        if source.is_settled() {
-            self.table.remove(id);
-        } else {
+        if let Some(ending) = &mut source.ended {
+            ending.end = ending.end.max(frontier);
+        }
+        if !self.finish_if_over(id) {
             self.announce.push_back(id);
         }
+    }
+
+    /// Lets go of an incarnation that ended and has nothing more to deliver or to declare. True: it had not.
+    pub(super) fn finish_if_over(&mut self, id: Id) -> bool {
+        let over = self
+            .table
+            .get(id)
+            .is_some_and(|source| source.is_lost() && source.is_settled() && source.in_flight.is_empty());
+        if over && let Some(source) = self.table.remove(id) {
+            if source.phase == Phase::Open
+                && let Some(session) = &self.session
+            {
+                let close = CloseSource { source: source.alias };
+                let _ = session.send(AgentMessage { message: Some(agent_message::Message::CloseSource(close)) });
+            }
+            self.unsaved = true;
+        }
+        over
     }
 }
 

@@ -8,9 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::assemble::Tail;
+use clew_proto::v1::GapReason;
+
 use crate::checkpoint::Remembered;
-use crate::identity::Fingerprint;
+use crate::identity::{self, Fingerprint, PREFIX_BYTES_MAX};
+use crate::tail::beneath::Location;
 use crate::tail::file::{FileKey, LogFile, Status};
+use crate::tail::inflate::Compression;
 
 /// Identifies a source in this process; never used twice.
 pub type Id = usize;
@@ -33,12 +37,32 @@ pub struct Mark {
     pub last_time_ns: Option<i64>,
 }
 
+/// How an incarnation ended: its bytes cannot be read from its file any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    /// Its last byte is known to have been before this.
+    pub end: u64,
+    pub at: Instant,
+    pub reason: GapReason,
+    /// It may have gone on, unseen.
+    pub open_ended: bool,
+    /// A copy of it may turn up, so that nothing is given up yet.
+    pub awaits_copy: bool,
+    /// What cannot be delivered was declared.
+    pub declared: bool,
+}
+
 #[derive(Debug)]
 pub struct Source {
     pub source_id: [u8; 16],
     pub service: Arc<str>,
     pub path: PathBuf,
+    /// Where it is opened.
+    pub location: Location,
     pub key: FileKey,
+    pub compression: Option<Compression>,
+    /// Of a compressed file that is examined on another thread: the number of that examination.
+    pub examination: Option<u64>,
     /// None: the incarnation ended, or a quiet rotated file was let go.
     pub file: Option<LogFile>,
     /// The agent has no memory of it: the aggregator may know it.
@@ -56,8 +80,11 @@ pub struct Source {
     pub verified_size: u64,
     /// When it was last modified before that.
     pub verified_ns: i128,
-    /// Its bytes were overwritten or cut off: nothing can be read any more, its last byte was before this.
-    pub ended: Option<u64>,
+    pub ended: Option<Ending>,
+    /// What it took over from another source reached further than this file does.
+    pub owed: Option<u64>,
+    /// No directory names its file any more.
+    pub unlinked: bool,
     /// The record before the position is text.
     pub after_text: bool,
     pub phase: Phase,
@@ -69,6 +96,8 @@ pub struct Source {
     /// The last turn could take nothing, at this size and with this tail.
     pub stalled: Option<(u64, Tail)>,
     pub rotated: bool,
+    /// Rotated siblings of its file are read as well, so that a copy of it would be found.
+    pub copies_are_read: bool,
     /// It may be a copy of what was shipped; not decided yet.
     pub may_be_copy: bool,
     pub gone_at: Option<Instant>,
@@ -77,34 +106,80 @@ pub struct Source {
 
 impl Source {
     /// Of a file that was just opened.
-    pub fn new(path: PathBuf, service: Arc<str>, file: LogFile, status: Status, now: Instant) -> Self {
+    pub fn new(location: Location, service: Arc<str>, file: LogFile, status: Status, now: Instant) -> Self {
+        let mut source = Self::without_file(location.path().to_owned(), service, file.key(), now);
+        source.location = location;
+        source.file = Some(file);
+        source.fresh = true;
+        source.size = status.size;
+        source.modified_ns = status.modified_ns;
+        source.grown_at = grown_at(status, now);
+        source
+    }
+
+    /// What the checkpoint remembers of a file that is not there any more, or holds something else.
+    pub fn vanished(remembered: &Remembered, now: Instant) -> Self {
+        let mut source =
+            Self::without_file(remembered.path.clone(), remembered.service.as_str().into(), remembered.key, now);
+        source.resume(remembered);
+        source.size = remembered.size.max(remembered.frontier);
+        source.compression = remembered.compression;
+        source.ended = Some(Ending {
+            end: source.size,
+            at: now,
+            reason: GapReason::Vanished,
+            open_ended: true,
+            awaits_copy: false,
+            declared: false,
+        });
+        source
+    }
+
+    fn without_file(path: PathBuf, service: Arc<str>, key: FileKey, now: Instant) -> Self {
         Self {
             source_id: *uuid::Uuid::new_v4().as_bytes(),
             service,
+            location: Location::new(path.clone(), path.parent().map_or(0, |folder| folder.as_os_str().len())),
             path,
-            key: file.key(),
-            file: Some(file),
-            fresh: true,
+            key,
+            compression: None,
+            examination: None,
+            file: None,
+            fresh: false,
             prefix: Fingerprint::default(),
             read: Mark::default(),
             acked: Mark::default(),
             in_flight: VecDeque::new(),
-            size: status.size,
-            modified_ns: status.modified_ns,
+            size: 0,
+            modified_ns: 0,
             verified_size: 0,
             verified_ns: 0,
             ended: None,
+            owed: None,
+            unlinked: false,
             after_text: true,
             phase: Phase::Unannounced,
             alias: 0,
-            grown_at: grown_at(status, now),
+            grown_at: now,
             due: None,
             queued: false,
             stalled: None,
             rotated: false,
+            copies_are_read: false,
             may_be_copy: false,
             gone_at: None,
             seen_in_pass: 0,
+        }
+    }
+
+    /// Reads the file's prefix, as long as it can still grow: what a copy would be known by.
+    pub fn take_prefix(&mut self) {
+        if self.prefix.length < PREFIX_BYTES_MAX as u32
+            && u64::from(self.prefix.length) < self.size
+            && let Some(file) = &self.file
+            && let Ok(prefix) = identity::prefix(file)
+        {
+            self.prefix = prefix;
         }
     }
 
@@ -130,6 +205,9 @@ impl Source {
     pub fn rewind(&mut self) {
         self.read = self.acked;
         self.in_flight.clear();
+        if let Some(ending) = &mut self.ended {
+            ending.declared = false;
+        }
         self.after_text = true;
         self.stalled = None;
         self.verified_size = self.verified_size.max(self.read.position);
@@ -147,12 +225,18 @@ impl Source {
 
     /// Where its last byte ends.
     pub fn end(&self) -> u64 {
-        self.ended.unwrap_or(self.size)
+        self.ended.map_or(self.size, |ending| ending.end)
     }
 
-    /// Everything that it has is durable.
+    /// Everything that it has is durable, and nothing is left to be declared.
     pub fn is_settled(&self) -> bool {
-        self.acked.position >= self.end()
+        let declared = self.ended.is_none_or(|ending| ending.declared || !ending.open_ended);
+        self.acked.position >= self.end() && declared && self.owed.is_none()
+    }
+
+    /// What it had can only be declared lost: neither its file nor a copy that may turn up holds it.
+    pub fn is_lost(&self) -> bool {
+        self.ended.is_some_and(|ending| !ending.awaits_copy)
     }
 
     /// Bytes that are not durable yet.
@@ -171,6 +255,11 @@ impl Source {
             guard: self.acked.guard,
             last_time_ns: self.acked.last_time_ns,
             seen_s: now_s,
+            service: self.service.to_string(),
+            size: self.end().max(self.acked.position),
+            complete: self.ended.is_none() && self.rotated && self.file.is_none() && self.is_settled(),
+            ended: self.ended.is_some(),
+            compression: self.compression,
         }
     }
 }

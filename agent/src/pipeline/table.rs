@@ -5,6 +5,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::source::{Id, Source};
+use crate::tail::beneath::Location;
 use crate::tail::file::FileKey;
 
 /// The alias of a source that has none in this session.
@@ -21,24 +22,21 @@ pub struct Table {
 }
 
 impl Table {
-    /// Adds a source; from now on its file and path lead to it.
+    /// Adds a source; from now on its file and path lead to it, if it has a file.
     pub fn insert(&mut self, source: Source) -> Id {
         self.last_id += 1;
-        self.by_key.insert(source.key, self.last_id);
-        self.by_path.insert(source.path.clone(), self.last_id);
+        if source.file.is_some() {
+            self.by_key.insert(source.key, self.last_id);
+            self.by_path.insert(source.path.clone(), self.last_id);
+        }
         self.sources.insert(self.last_id, Box::new(source));
         self.last_id
     }
 
     /// Takes a source out.
     pub fn remove(&mut self, id: Id) -> Option<Box<Source>> {
+        self.forget_file(id);
         let source = self.sources.remove(&id)?;
-        if self.by_key.get(&source.key) == Some(&id) {
-            self.by_key.remove(&source.key);
-        }
-        if self.by_path.get(&source.path) == Some(&id) {
-            self.by_path.remove(&source.path);
-        }
         self.by_alias.remove(&source.alias);
         Some(source)
     }
@@ -65,13 +63,25 @@ impl Table {
     }
 
     /// The file has another path now.
-    pub fn rename(&mut self, id: Id, path: PathBuf) {
+    pub fn rename(&mut self, id: Id, path: PathBuf, location: Location) {
         let Some(source) = self.sources.get_mut(&id) else { return };
+        source.location = location;
         if self.by_path.get(&source.path) == Some(&id) {
             self.by_path.remove(&source.path);
         }
         self.by_path.insert(path.clone(), id);
         source.path = path;
+    }
+
+    /// The file and its path lead to the source no more.
+    pub fn forget_file(&mut self, id: Id) {
+        let Some(source) = self.sources.get(&id) else { return };
+        if self.by_key.get(&source.key) == Some(&id) {
+            self.by_key.remove(&source.key);
+        }
+        if self.by_path.get(&source.path) == Some(&id) {
+            self.by_path.remove(&source.path);
+        }
     }
 
     /// Gives a source an alias that was not used before; its old one leads nowhere from now on.
@@ -123,7 +133,7 @@ mod tests {
         let path = dir.join(name);
         std::fs::write(&path, name).unwrap();
         let (file, status) = LogFile::open(&path).unwrap();
-        Source::new(path, Arc::from("s"), file, status, Instant::now())
+        Source::new(Location::new(path, 0), Arc::from("s"), file, status, Instant::now())
     }
 
     #[test]

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
-use super::copies::Ended;
-use super::source::{Id, Mark, Phase, Source};
+use super::source::{Ending, Id, Mark, Phase, Source};
 use crate::assemble::{Before, Limits, Sink, Tail, assemble};
 use crate::batch::{Builder, Encoded, RECORDS_MAX};
 use crate::identity::{self, Fingerprint, GUARD_BYTES_MAX, PREFIX_BYTES_MAX};
@@ -28,6 +27,8 @@ const ACTIVE_INTERVAL: Duration = Duration::from_millis(250);
 /// A file that cannot be read is tried again after this.
 const ERROR_DELAY: Duration = Duration::from_secs(1);
 const RECORD_LINES_MAX: usize = 1000;
+/// A file that was cut off so soon after it last grew may have grown once more in between.
+const GREW_LATELY: Duration = Duration::from_secs(60);
 
 /// What became of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,13 @@ impl Pipeline {
         if source.size == source.read.position {
             return self.nothing_new(id, now);
         }
+        if source.compression.is_some() {
+            // One at a time: each takes a decoder and a window.
+            match self.inflating.filter(|other| *other != id && self.table.get(*other).is_some()) {
+                Some(_) => return Outcome::Done,
+                None => self.inflating = Some(id),
+            }
+        }
         match self.read(id, now) {
             Ok(outcome) => outcome,
             Err(error) => self.unreadable(id, &error, now),
@@ -88,22 +96,30 @@ impl Pipeline {
         if self.draining.is_some() { flush.min(DRAIN_FLUSH) } else { flush }
     }
 
-    /// Shorter than what was read of it; or, when nothing was read yet, shorter than it was.
+    /// Shorter than what was read of it; or shorter than it was, and other bytes stand before the position.
     pub(super) fn is_cut_off(&self, id: Id, status: Status) -> bool {
-        self.table.get(id).is_some_and(|source| {
-            status.size < source.read.position || (source.read.position == 0 && status.size < source.size)
-        })
+        let Some(source) = self.table.get(id).filter(|source| source.compression.is_none()) else { return false };
+        let Some(file) = &source.file else { return false };
+        let mark = &source.read;
+        status.size < mark.position
+            || (status.size < source.size
+                && (mark.position == 0 || !identity::guard_agrees(file, mark.position, mark.guard).unwrap_or(true)))
     }
 
     /// Takes note of the file's size, and sees to it that what is new gets read.
     pub(super) fn observe(&mut self, id: Id, status: Status, now: Instant) {
         let Some(source) = self.table.get_mut(id) else { return };
-        if status.size == source.size && status.modified_ns == source.modified_ns {
+        if status.unlinked != source.unlinked {
+            source.unlinked = status.unlinked;
+            source.gone_at.get_or_insert(now);
+        }
+        if source.examination.is_some() || (status.size == source.size && status.modified_ns == source.modified_ns) {
             return;
         }
         source.grown_at = now;
         source.size = status.size;
         source.modified_ns = status.modified_ns;
+        source.take_prefix();
         if source.phase == Phase::Unannounced {
             if self.session.is_some() && source.size > 0 {
                 self.announce.push_back(id);
@@ -214,6 +230,7 @@ impl Pipeline {
             return Ok(Outcome::Blocked);
         }
         session.credit_bytes -= consumed as u64;
+        self.queue.pay(consumed as u64, now);
         source.read = mark;
         source.in_flight.push_back(mark);
         source.after_text = after_text;
@@ -226,6 +243,9 @@ impl Pipeline {
         metrics.records_without_id.inc_by(u64::from(encoded.records_without_id));
         metrics.records_cut.inc_by(cut);
         metrics.batches.inc();
+        if source.compression.is_some() && source.read.position == source.size {
+            self.inflating = None;
+        }
         let took_all = consumed == bytes.len() || (at_end && self.builder.records() < RECORDS_MAX);
         Ok(if at_end && took_all { Outcome::Done } else { Outcome::More })
     }
@@ -237,57 +257,79 @@ impl Pipeline {
         let Some(file) = source.file.take() else { return };
         let known = if shrunk { source.size } else { source.verified_size };
         let end = known.max(source.read.position);
-        source.ended = Some(end);
         let lost = end - source.read.position;
         tracing::warn!(
-            "{} was truncated or overwritten at position {}; {lost} bytes of it that were not read are gone; reading it from its beginning",
+            "{} was truncated or overwritten at position {}, with {lost} bytes of it not read; reading it from its beginning",
             source.path.display(),
             source.read.position
         );
-        let ended = Ended { path: source.path.clone(), prefix: source.prefix, mark: source.read };
-        let (path, service, rotated, pass) =
-            (source.path.clone(), source.service.clone(), source.rotated, source.seen_in_pass);
-        if source.is_settled() {
-            self.table.remove(id);
-        } else {
+        let grew_lately = now.saturating_duration_since(source.grown_at) < GREW_LATELY;
+        source.ended = Some(Ending {
+            end,
+            at: now,
+            reason: GapReason::Truncated,
+            open_ended: grew_lately || lost > 0,
+            awaits_copy: source.copies_are_read,
+            declared: false,
+        });
+        let (location, rotated, pass, rules) =
+            (source.location.clone(), source.rotated, source.seen_in_pass, source.copies_are_read);
+        let (path, service) = (source.path.clone(), source.service.clone());
+        if !source.copies_are_read && !self.finish_if_over(id) {
             self.announce.push_back(id);
         }
+        // What copied the file before it was cut off may be found at once.
+        self.relist.extend(path.parent().map(std::path::Path::to_owned));
+        self.relist_at.get_or_insert(now);
         let status = match file.status() {
             Ok(status) => status,
             Err(error) => return tracing::warn!("stat {}: {error}", path.display()),
         };
-        let mut next = Source::new(path, service, file, status, now);
+        let mut next = Source::new(location, service, file, status, now);
+        next.path = path;
+        next.copies_are_read = rules;
         next.grown_at = now;
         next.fresh = false;
         next.rotated = rotated;
         next.seen_in_pass = pass;
-        self.remember_ended(ended);
+        next.take_prefix();
         let next = self.table.insert(next);
         self.watermark.also(next, status.size);
         self.announce.push_back(next);
         self.unsaved = true;
+        self.checkpoint_soon(now);
     }
 
     /// Declares what an ended incarnation cannot deliver any more. False: it may not be sent now.
     pub(super) fn declare_gap(&mut self, id: Id) -> bool {
         let Some(source) = self.table.get_mut(id) else { return true };
-        let Some(end) = source.ended.filter(|end| *end > source.read.position) else { return true };
+        let Some(ending) = source.ended.filter(|ending| !ending.awaits_copy && !ending.declared) else { return true };
         let Some(session) = self.session.as_mut().filter(|_| source.phase == Phase::Open) else { return true };
-        let gap = Gap {
-            source: source.alias,
-            begin: source.read.position,
-            end,
-            reason: GapReason::Truncated as i32,
-            open_ended: false,
-        };
-        if !session.send(AgentMessage { message: Some(agent_message::Message::Gap(gap)) }) {
-            return false;
+        let begin = source.read.position;
+        let end = ending.end.max(begin);
+        if end > begin || ending.open_ended {
+            let gap =
+                Gap { source: source.alias, begin, end, reason: ending.reason as i32, open_ended: ending.open_ended };
+            if !session.send(AgentMessage { message: Some(agent_message::Message::Gap(gap)) }) {
+                return false;
+            }
+            self.metrics.gaps.inc();
+            self.metrics.gap_bytes.inc_by(end - begin);
+            tracing::warn!(
+                "{}: bytes {begin} to {end}{} cannot be had any more ({:?}); declared as a gap",
+                source.path.display(),
+                if ending.open_ended { " and perhaps more" } else { "" },
+                ending.reason
+            );
         }
-        self.metrics.gaps.inc();
-        self.metrics.gap_bytes.inc_by(end - source.read.position);
         source.read.position = end;
         source.read.guard = Fingerprint::default();
+        // An acknowledgement of the gap itself, even if it is empty.
         source.in_flight.push_back(source.read);
+        if let Some(ending) = &mut source.ended {
+            ending.declared = true;
+        }
+        self.finish_if_over(id);
         true
     }
 

@@ -1,4 +1,4 @@
-//! An open log file: regular, never followed through a symbolic link, read by position.
+//! An open log file: regular, not behind a symbolic link, read by position.
 //!
 //! Invariant: what is open is a regular file, and its key is that of the open file, not of whatever its path names by now.
 //! Of a compressed one, size and positions are those of its decompressed bytes.
@@ -10,6 +10,7 @@ use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat};
 
+use super::beneath::{Location, Root};
 use super::inflate::{Compression, Inflate};
 
 /// A file on this host, for as long as it exists.
@@ -69,12 +70,28 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Opens `path` without following a symbolic link and without waiting (a FIFO would make it).
+    /// Opens `path` without following a symbolic link at its end and without waiting (a FIFO would make it).
     pub fn open(path: &Path) -> Result<(Self, Status), OpenError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| match error {
-            rustix::io::Errno::LOOP => OpenError::NotRegular,
-            error => OpenError::Io(error.into()),
+        Self::of(rustix::fs::open(path, flags, Mode::empty()).map_err(io::Error::from))
+    }
+
+    /// Opens `relative` beneath `root` without following a symbolic link anywhere behind `root`, and without waiting.
+    pub fn open_beneath(root: &Path, relative: &Path) -> Result<(Self, Status), OpenError> {
+        Self::of(Root::open(root).and_then(|root| root.open_beneath(relative, OFlags::RDONLY)))
+    }
+
+    /// Opens what is at `location`, in the same way.
+    pub fn open_at(location: &Location) -> Result<(Self, Status), OpenError> {
+        let (root, relative) = location.parts();
+        Self::open_beneath(root, relative)
+    }
+
+    fn of(opened: io::Result<OwnedFd>) -> Result<(Self, Status), OpenError> {
+        let file = opened.map_err(|error| match rustix::io::Errno::from_io_error(&error) {
+            // A symbolic link; a socket, or a device without a driver.
+            Some(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO | rustix::io::Errno::NODEV) => OpenError::NotRegular,
+            _ => OpenError::Io(error),
         })?;
         let stat = rustix::fs::fstat(&file).map_err(io::Error::from)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {

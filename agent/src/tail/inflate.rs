@@ -98,7 +98,8 @@ impl Inflate {
     pub fn step(&mut self) -> io::Result<usize> {
         if self.decoder.is_none() {
             // By position: other handles of the same open file do not move this one.
-            let input = BufReader::with_capacity(STEP_BYTES, FromStart { file: File::from(self.file.try_clone()?), at: 0 });
+            let input =
+                BufReader::with_capacity(STEP_BYTES, FromStart { file: File::from(self.file.try_clone()?), at: 0 });
             self.decoder = Some(match self.compression {
                 Compression::Gzip => Box::new(MultiGzDecoder::new(input)),
                 Compression::Zstd => {
