@@ -1,7 +1,7 @@
 //! What systemd is told about a service of `Type=notify` (`Type=notify-reload`): sd_notify(3), one datagram for each state.
 //!
-//! Started by anything else, there is no `NOTIFY_SOCKET` and nothing is sent. Sending never waits and never fails the caller: the
-//! service is more important than its supervisor's view of it.
+//! Started by anything else, there is no `NOTIFY_SOCKET` and nothing is sent. Sending never waits and never fails the
+//! caller: the service is more important than its supervisor's view of it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -88,7 +88,7 @@ impl Pattern {
         names.retain(|name| !name.is_empty());
         let path: Vec<&[u8]> =
             path.as_os_str().as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
-        path.strip_prefix(&names[..]).is_some_and(|rest| matches_all(&self.segments, rest))
+        path.strip_prefix(&names[..]).is_some_and(|rest| matches_all(self.segments(), rest))
     }
 
     /// The names that it captures.
@@ -264,6 +264,21 @@ mod tests {
         ] {
             let pattern = Pattern::new(text).unwrap();
             assert_eq!((pattern.root(), pattern.segments().len()), (Path::new(root), segments), "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_paths() {
+        for (pattern, path, matches) in [
+            ("/a/*.log", "/a/x.log", true),
+            ("/a/*.log", "/a/b/x.log", false),
+            ("/a/**/x.log", "/a/x.log", true),
+            ("/a/**/x.log", "/a/b/c/x.log", true),
+            ("/a/{name}/x.log", "/a/b/x.log", true),
+            ("/a/x.log", "/a/x.log", true),
+            ("/a/x.log", "/b/x.log", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).unwrap().matches(Path::new(path)), matches, "{pattern} {path}");
         }
     }
 

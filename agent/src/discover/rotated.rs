@@ -1,5 +1,5 @@
-//! The live name behind a rotated one: `app.log` of `app.log.1`, `app.log-20261123.gz`, `0.log.20261125-110000.gz`, and what the
-//! end of a name says about the contents. Pure.
+//! The live name behind a rotated one: `app.log` of `app.log.1` and `app.log-20261123.gz`, `0.log` of
+//! `0.log.20261125-110000.gz`; and what the end of a name says about the contents. Pure.
 //!
 //! Known: logrotate's numbers, `dateext` (`-%Y%m%d`, `-%Y%m%d%H`, `-%s`) and compression, the kubelet's time behind
 //! `<restart>.log`, and the habits of the usual logging libraries.
