@@ -272,7 +272,8 @@ mod tests {
 
     /// Numbers out of few halves, so that many of them are the same.
     fn related() -> impl Strategy<Value = Canonical> {
-        let high = prop::sample::select(vec![0, 1, 0x4bf9_2f35_77b3_4da6, 0x4bf9_2f35_77b3_9da6, 0x4bf9_2f35_77b3_1da6]);
+        let high =
+            prop::sample::select(vec![0, 1, 0x4bf9_2f35_77b3_4da6, 0x4bf9_2f35_77b3_9da6, 0x4bf9_2f35_77b3_1da6]);
         let low = prop::sample::select(vec![0, 42, LOW_HALF_MIN - 1, LOW_HALF_MIN, 0xa3ce_929d_0e0e_4736, u64::MAX]);
         (high, low).prop_map(|(high, low): (u64, u64)| Canonical::Number(u128::from(high) << 64 | u128::from(low)))
     }
