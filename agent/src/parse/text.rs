@@ -196,7 +196,7 @@ fn bare(text: &[u8], ids: &mut Ids) {
         let token = &text[begin..end];
         if is_traceparent(token) {
             transaction::take(IdKind::Trace, token, "bare traceparent", ids);
-        } else if is_xray(token) {
+        } else if is_xray(token) && !text[..begin].ends_with(b"Self=") {
             transaction::take(IdKind::Trace, token, "bare x-ray id", ids);
         }
         at = end + BARE_LENGTH_MIN;
