@@ -328,7 +328,7 @@ mod tests {
         let mut fields =
             Fields { time_ns: record.time_ns, severity: SEVERITIES[record.severity as usize], ..Fields::default() };
         for (kind, value) in &record.ids {
-            fields.ids.push(KINDS[*kind as usize], value);
+            fields.ids.push(KINDS[*kind as usize], value, "field");
         }
         fields
     }
@@ -378,7 +378,7 @@ mod tests {
             builder.begin(None, 1);
             for number in 0..5000 {
                 fields.clear();
-                fields.ids.push(IdKind::Trace, format!("{number:08}").as_bytes());
+                fields.ids.push(IdKind::Trace, format!("{number:08}").as_bytes(), "field");
                 builder.push(1, 0, &fields);
                 builder.push(1, 0, &fields);
             }

@@ -18,9 +18,10 @@ pub enum Severity {
 }
 
 /// What an ID stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(u8)]
 pub enum IdKind {
+    #[default]
     Other = 0,
     Trace = 1,
     Request = 2,
@@ -83,30 +84,64 @@ impl Fields {
     }
 }
 
-/// The IDs of one record, as they were spelled, without duplicates.
+/// The IDs of one record, as they were spelled, without duplicates. A record with several ties them together, so that all are kept,
+/// each with the reason why it is taken for one.
 #[derive(Debug, Default)]
 pub struct Ids {
     bytes: Vec<u8>,
-    entries: [(IdEnd, Option<IdKind>); IDS_MAX],
+    entries: [Entry; IDS_MAX],
     count: usize,
+    left_out: bool,
 }
 
-type IdEnd = u32;
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    /// Where its bytes end; they begin where those of the entry before end.
+    end: u32,
+    kind: IdKind,
+    why: &'static str,
+    attached: bool,
+}
+
+/// An ID and how it was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
+    pub kind: IdKind,
+    pub value: &'a [u8],
+    /// What it was known by, to be shown to people.
+    pub why: &'static str,
+    /// It does not stand in the record; it is known from elsewhere that the record belongs to it.
+    pub attached: bool,
+}
 
 impl Ids {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.count = 0;
+        self.left_out = false;
     }
 
-    /// Adds an ID unless it is there already or there are too many.
-    pub fn push(&mut self, kind: IdKind, value: &[u8]) {
-        if self.count == IDS_MAX || self.iter().any(|(_, known)| known == value) {
+    /// Adds an ID that stands in the record, unless it is there already or there are too many.
+    pub fn push(&mut self, kind: IdKind, value: &[u8], why: &'static str) {
+        self.add(kind, value, why, false);
+    }
+
+    /// Adds an ID that does not stand in the record, on the same terms.
+    pub fn push_attached(&mut self, kind: IdKind, value: &[u8], why: &'static str) {
+        self.add(kind, value, why, true);
+    }
+
+    fn add(&mut self, kind: IdKind, value: &[u8], why: &'static str, attached: bool) {
+        if self.iter().any(|(_, known)| known == value) {
+            return;
+        }
+        if self.count == IDS_MAX {
+            self.left_out = true;
             return;
         }
         self.bytes.extend_from_slice(value);
-        self.entries[self.count] = (self.bytes.len() as IdEnd, Some(kind));
+        self.entries[self.count] = Entry { end: self.bytes.len() as u32, kind, why, attached };
         self.count += 1;
     }
 
@@ -120,13 +155,45 @@ impl Ids {
         self.count
     }
 
+    /// Whether there were more than are kept.
+    pub fn left_out(&self) -> bool {
+        self.left_out
+    }
+
     /// In the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = (IdKind, &[u8])> {
+        self.iter_why().map(|found| (found.kind, found.value))
+    }
+
+    /// As [`Self::iter`], with all that is known of them.
+    pub fn iter_why(&self) -> impl Iterator<Item = Found<'_>> {
         let mut begin = 0;
-        self.entries[..self.count].iter().map(move |&(end, kind)| {
-            let value = &self.bytes[begin..end as usize];
-            begin = end as usize;
-            (kind.unwrap_or(IdKind::Other), value)
+        self.entries[..self.count].iter().map(move |entry| {
+            let value = &self.bytes[begin..entry.end as usize];
+            begin = entry.end as usize;
+            Found { kind: entry.kind, value, why: entry.why, attached: entry.attached }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_kept_once_and_the_rest_is_told() {
+        let mut ids = Ids::default();
+        for number in 0..IDS_MAX {
+            ids.push(IdKind::Request, format!("req-{number}").as_bytes(), "field");
+        }
+        ids.push(IdKind::Trace, b"req-0", "field");
+        assert!(!ids.left_out(), "it is there already");
+        ids.push(IdKind::Trace, b"req-too-many", "field");
+        assert_eq!((ids.len(), ids.left_out()), (IDS_MAX, true));
+        ids.clear();
+        ids.push_attached(IdKind::Trace, b"job-1", "environment");
+        assert!(!ids.left_out());
+        let found = Found { kind: IdKind::Trace, value: b"job-1", why: "environment", attached: true };
+        assert_eq!(ids.iter_why().collect::<Vec<_>>(), [found]);
     }
 }

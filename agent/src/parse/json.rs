@@ -28,7 +28,7 @@ pub fn parse(line: &[u8], fields: &mut Fields) -> bool {
 
 /// A record without an ID of its own may have one in its message.
 fn message_ids(message: Text<'_>, fields: &mut Fields) {
-    if memchr::memchr2(b'=', b':', message.raw).is_none() {
+    if memchr::memchr3(b'=', b':', b'[', message.raw).is_none() {
         return;
     }
     if !message.escaped {
@@ -189,10 +189,10 @@ impl<'a> Scanner<'a> {
             Key::Id(kind) if value.escaped => {
                 let mut scratch = std::mem::take(&mut fields.scratch);
                 unescape(value.raw, &mut scratch);
-                transaction::take(kind, &scratch, &mut fields.ids);
+                transaction::take(kind, &scratch, "field", &mut fields.ids);
                 fields.scratch = scratch;
             }
-            Key::Id(kind) => transaction::take(kind, value.raw, &mut fields.ids),
+            Key::Id(kind) => transaction::take(kind, value.raw, "field", &mut fields.ids),
             _ => {}
         }
     }
@@ -208,7 +208,9 @@ fn take_bare(meaning: Key, value: &[u8], fields: &mut Fields) {
         Key::Severity if fields.severity == Severity::Unknown => {
             fields.severity = severity::of_number(value).unwrap_or_default();
         }
-        Key::Id(kind) if value.iter().all(u8::is_ascii_digit) => transaction::take(kind, value, &mut fields.ids),
+        Key::Id(kind) if value.iter().all(u8::is_ascii_digit) => {
+            transaction::take(kind, value, "field", &mut fields.ids);
+        }
         _ => {}
     }
 }

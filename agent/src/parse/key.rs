@@ -94,6 +94,10 @@ pub fn meaning_behind_dot(key: &[u8]) -> Option<IdKind> {
     if key.len() <= 6 || key[key.len() - 1] | 0x20 != b'd' {
         return None;
     }
+    // Half an ID: the high half of the trace whose low half Datadog calls `dd.trace_id`.
+    if key.ends_with(b"_dd.p.tid") {
+        return None;
+    }
     let dot = memchr::memrchr(b'.', key)?;
     match meaning(&key[dot + 1..]) {
         Some(Key::Id(kind)) => Some(kind),
@@ -244,6 +248,8 @@ mod tests {
             "uber-trace-id",
             "AWS-XRAY-TRACE-ID",
             "trace.trace_id",
+            "x-datadog-trace-id",
+            "grpc-trace-bin",
         ] {
             assert_eq!(meaning(name.as_bytes()), Some(Key::Id(IdKind::Trace)), "{name}");
         }
@@ -256,17 +262,24 @@ mod tests {
             "x_request_id",
             "x-request-id",
             "http.request.id",
+            "x-github-request-id",
+            "cf-ray",
+            "Kong-Request-ID",
+            "UNIQUE_ID",
         ] {
             assert_eq!(meaning(name.as_bytes()), Some(Key::Id(IdKind::Request)), "{name}");
         }
         for name in ["correlation_id", "CorrelationId", "x-correlation-id"] {
             assert_eq!(meaning(name.as_bytes()), Some(Key::Id(IdKind::Correlation)), "{name}");
         }
-        for name in ["transaction_id", "transactionId", "transaction.id", "txn_id", "txnId", "tx_id"] {
+        for name in ["transaction_id", "transactionId", "transaction.id", "txn_id", "txnId", "tx_id", "job_id", "jid"] {
             assert_eq!(meaning(name.as_bytes()), Some(Key::Id(IdKind::Transaction)), "{name}");
         }
-        assert_eq!(meaning(b"operation_Id"), Some(Key::Id(IdKind::Other)));
+        for name in ["operation_Id", "tid", "message_id", "event_id"] {
+            assert_eq!(meaning(name.as_bytes()), Some(Key::Id(IdKind::Other)), "{name}");
+        }
         assert_eq!(meaning_id(b"context.mdc.request_id"), Some(IdKind::Request));
+        assert_eq!(meaning_id(b"_dd.p.tid"), None);
         assert_eq!(meaning_nested(b"http.request.", b"id"), Some(Key::Id(IdKind::Request)));
         assert_eq!(meaning_nested(b"log.", b"level"), Some(Key::Severity));
         assert_eq!(meaning_nested(b"req.", b"time"), None);
@@ -287,6 +300,7 @@ mod tests {
             "duration_ms",
             "status",
             "parent_id",
+            "_dd.p.tid",
         ] {
             assert_eq!(meaning(name.as_bytes()), None, "{name}");
         }

@@ -35,11 +35,11 @@ pub fn parse(line: &[u8], fields: &mut Fields) {
                 fields.severity = severity::of_word(value).or_else(|| severity::of_number(value)).unwrap_or_default();
             }
             Some(Key::Message) => message = Some(value),
-            Some(Key::Id(kind)) => transaction::take(kind, value, &mut fields.ids),
+            Some(Key::Id(kind)) => transaction::take(kind, value, "field", &mut fields.ids),
             Some(_) => {}
             None => {
                 if let Some(kind) = key::meaning_id(key) {
-                    transaction::take(kind, value, &mut fields.ids);
+                    transaction::take(kind, value, "field", &mut fields.ids);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Plain text: a time near the start, a severity word after it, IDs anywhere. Pure.
 //!
-//! IDs come as `key=value`, `key: value` and `"key":"value"`, in Spring's brackets, as a bare traceparent or X-Ray ID, and, in access
-//! logs, as the last 32 hex digits or UUID.
+//! IDs come as `key=value`, `key: value` and `"key":"value"`, in Spring's brackets, behind New Relic's mark, as a bare traceparent or
+//! X-Ray ID, and, in access logs, as the last 32 hex digits or UUID, or where Envoy writes it.
 
 use super::key;
 use super::{severity, time};
@@ -47,10 +47,11 @@ pub fn find_ids(text: &[u8], ids: &mut Ids) {
             && let Some((key, quoted)) = key_before(text, at)
             && let Some(kind) = key::meaning_id(key)
         {
-            transaction::take(kind, value_after(text, at + 1, quoted), ids);
+            transaction::take(kind, value_after(text, at + 1, quoted), "key in text", ids);
         }
     }
     bare(text, ids);
+    linking(text, ids);
 }
 
 /// The key that ends before the `=` or `:` at `at`, and whether it stands in quotes.
@@ -109,7 +110,9 @@ fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
             )
     };
     let rest = &text[at.min(text.len())..];
-    let value = &rest[..rest.iter().position(is_end).unwrap_or(rest.len())];
+    // .NET's hierarchical IDs begin with a bar.
+    let from = usize::from(rest.first() == Some(&b'|'));
+    let value = &rest[..rest[from..].iter().position(is_end).map_or(rest.len(), |length| from + length)];
     // A full stop ends a sentence, a colon a heading.
     match value.last() {
         Some(b'.' | b':') => &value[..value.len() - 1],
@@ -117,26 +120,63 @@ fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
     }
 }
 
-/// `[app,trace,span]`, `[app,trace,span,true]`, `[trace-span]`, `[trace,span]` and Rails' `[uuid]`.
+/// `[app,trace,span]`, `[app,trace,span,true]`, `[trace-span]` padded with blanks, `[trace,span]`, Rails' `[uuid]`, and the time of
+/// Envoy's access log.
 fn bracket(rest: &[u8], ids: &mut Ids) {
     const LENGTH_MAX: usize = 120;
     let window = &rest[..rest.len().min(LENGTH_MAX)];
     let Some(end) = memchr::memchr(b']', window) else { return };
     let inside = &window[..end];
+    let is_trace = |trace: &[u8]| matches!(trace.len(), 16 | 32) && is_hex(trace);
+    let is_span = |span: &[u8]| span.len() == 16 && is_hex(span);
     if inside.len() == 36 && is_uuid(inside) {
-        return transaction::take(IdKind::Request, inside, ids);
+        return transaction::take(IdKind::Request, inside, "tag in brackets", ids);
     }
-    if inside.len() == 49 && matches!(inside[32], b'-' | b',') && is_hex(&inside[..32]) && is_hex(&inside[33..]) {
-        return transaction::take(IdKind::Trace, &inside[..32], ids);
+    if inside.len() == 49 && matches!(inside[32], b'-' | b',') {
+        let trace = inside[..32].trim_ascii();
+        if is_trace(trace) && is_span(&inside[33..]) {
+            transaction::take(IdKind::Trace, trace, "spring brackets", ids);
+        }
+        return;
+    }
+    if inside.len() >= 20 && inside[10] == b'T' && inside.ends_with(b"Z") && rest[end + 1..].starts_with(b" \"") {
+        return envoy(&rest[end + 1..], ids);
     }
     let mut parts = inside.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     if let (Some(_), Some(trace), Some(span)) = (parts.next(), parts.next(), parts.next())
-        && matches!(trace.len(), 16 | 32)
-        && span.len() == 16
-        && is_hex(trace)
-        && is_hex(span)
+        && is_trace(trace)
+        && is_span(span)
     {
-        transaction::take(IdKind::Trace, trace, ids);
+        transaction::take(IdKind::Trace, trace, "sleuth brackets", ids);
+    }
+}
+
+/// What follows the time of Envoy's access log. The default format has six strings in quotes, the fourth being X-REQUEST-ID; Istio's
+/// and others have more, of which the first UUID or 32 hex digits behind the request are taken.
+fn envoy(rest: &[u8], ids: &mut Ids) {
+    const STRINGS: usize = 6;
+    let strings = || rest.split(|byte| *byte == b'"').skip(1).step_by(2);
+    let is_default = memchr::memchr_iter(b'"', rest).count() == 2 * STRINGS;
+    let id = if is_default { strings().nth(3) } else { strings().skip(1).find(is_bare_id) };
+    if let Some(id) = id {
+        transaction::take(IdKind::Request, id, "envoy access log", ids);
+    }
+}
+
+fn is_bare_id(token: &&[u8]) -> bool {
+    (token.len() == 32 && is_hex(token)) || is_uuid(token)
+}
+
+/// `NR-LINKING|guid|host|trace|span|` and perhaps `service|`, which New Relic's agents put behind a message.
+fn linking(text: &[u8], ids: &mut Ids) {
+    let text = text.trim_ascii_end();
+    if text.last() != Some(&b'|') {
+        return;
+    }
+    if let Some(at) = memchr::memmem::rfind(text, b"NR-LINKING|")
+        && let Some(trace) = text[at..].split(|byte| *byte == b'|').nth(3)
+    {
+        transaction::take(IdKind::Trace, trace, "new relic linking", ids);
     }
 }
 
@@ -151,9 +191,13 @@ fn bare(text: &[u8], ids: &mut Ids) {
         }
         let begin = text[..at].iter().rposition(|byte| !is_part(*byte)).map_or(0, |before| before + 1);
         let end = text[at..].iter().position(|byte| !is_part(*byte)).map_or(text.len(), |length| at + length);
+        // `%27` and the like, in a URL, look like the first digits.
+        let begin = if begin > 0 && text[begin - 1] == b'%' { (begin + 2).min(end) } else { begin };
         let token = &text[begin..end];
-        if is_traceparent(token) || is_xray(token) {
-            transaction::take(IdKind::Trace, token, ids);
+        if is_traceparent(token) {
+            transaction::take(IdKind::Trace, token, "bare traceparent", ids);
+        } else if is_xray(token) && !text[..begin].ends_with(b"Self=") {
+            transaction::take(IdKind::Trace, token, "bare x-ray id", ids);
         }
         at = end + BARE_LENGTH_MIN;
     }
@@ -194,9 +238,8 @@ fn access(rest: &[u8], fields: &mut Fields) {
         return;
     }
     let is_separator = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'[' | b']' | b'=');
-    let is_bare_id = |token: &&[u8]| (token.len() == 32 && is_hex(token)) || is_uuid(token);
     if let Some(id) = tail.rsplit(is_separator).find(is_bare_id) {
-        transaction::take(IdKind::Request, id, &mut fields.ids);
+        transaction::take(IdKind::Request, id, "access log", &mut fields.ids);
     }
 }
 

@@ -126,7 +126,8 @@ impl Columns {
 
     /// Indexes of the records that carry one of `wanted`, rising.
     pub fn find(&self, wanted: &[Canonical]) -> Vec<u32> {
-        let is_wanted: Vec<bool> = self.ids.iter().map(|id| wanted.contains(&id.canonical)).collect();
+        let is_wanted: Vec<bool> =
+            self.ids.iter().map(|id| wanted.iter().any(|wanted| wanted.same(&id.canonical))).collect();
         if !is_wanted.contains(&true) {
             return Vec::new();
         }

@@ -30,7 +30,7 @@ impl<'a> Payload<'a> {
     /// Every record that carries one of `wanted`, in the block's order.
     pub fn find(&self, wanted: &[Canonical], unzstd: &mut Unzstd) -> Result<Vec<Record>, Corrupt> {
         let ids = self.ids(unzstd)?;
-        if !ids.iter().any(|id| wanted.contains(&id.canonical)) {
+        if !ids.iter().any(|id| wanted.iter().any(|wanted| wanted.same(&id.canonical))) {
             return Ok(Vec::new());
         }
         let mut columns = self.without_raw(ids, unzstd)?;

@@ -49,7 +49,7 @@ pub struct OpenBlock {
 /// A block that takes no more.
 struct FullBlock {
     generation: u64,
-    /// Hashes of its IDs, rising.
+    /// Hashes of its IDs' families, rising.
     ids: Box<[u64]>,
     held: HeldBlock,
 }
@@ -117,7 +117,7 @@ impl Head {
         let number = state.next_block;
         state.next_block += 1;
         let columns = Arc::new(block.columns);
-        let mut ids: Box<[u64]> = columns.ids.iter().map(|id| self.hasher.hash_one(&id.canonical)).collect();
+        let mut ids: Box<[u64]> = columns.ids.iter().map(|id| self.hasher.hash_one(id.canonical.family())).collect();
         ids.sort_unstable();
         state.full.insert(number, FullBlock { generation, ids, held: HeldBlock::Raw(Arc::clone(&columns)) });
         (number, columns)
@@ -209,7 +209,7 @@ impl Head {
     /// Every record that carries one of `wanted`, from head and partitions, in no particular order. Blocks are decoded side
     /// by side on the thread pool that this is called on.
     pub fn find(&self, wanted: &[Canonical]) -> Result<Vec<Record>, FindError> {
-        let hashes: Vec<u64> = wanted.iter().map(|id| self.hasher.hash_one(id)).collect();
+        let hashes: Vec<u64> = wanted.iter().map(|id| self.hasher.hash_one(id.family())).collect();
         let mut found = Vec::new();
         let (full, partitions) = {
             let state = self.lock();
@@ -251,4 +251,110 @@ fn replace(state: &mut State, committed: Committed) {
     partitions.push(Arc::new(committed));
     partitions.sort_by_key(|committed| committed.partition.day);
     state.partitions = Arc::new(partitions);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::batch::Batch;
+    use crate::block::spelling::SpelledId;
+    use crate::head::appender::{Appender, Limits, Work};
+    use crate::index::document::IndexDocument;
+    use crate::index::partition::{CommitPayload, Partition};
+    use crate::source::Source;
+
+    /// One ID, as the programs on its way spell it.
+    const SPELLINGS: [&str; 9] = [
+        "4bf92f3577b34da6a3ce929d0e0e4736",
+        "4BF92F35-77B3-4DA6-A3CE-929D0E0E4736",
+        "4bf92f35-77b3-9da6-a3ce-929d0e0e4736",
+        "4bf92f35-77b3-bda6-a3ce-929d0e0e4736",
+        "a3ce929d0e0e4736",
+        "0000000000000000a3ce929d0e0e4736",
+        "11803532876627986230",
+        "1-4bf92f35-77b34da6a3ce929d0e0e4736",
+        "S/kvNXezTaajzpKdDg5HNg==",
+    ];
+    const OTHERS: [&str; 3] = ["4bf92f3577b34da6a3ce929d0e0e4737", "4bf92f3577b34da6", "req-17"];
+
+    fn batch(ids: &[&str]) -> Batch {
+        let lines: Vec<String> = ids.iter().map(|id| format!("request_id={id}\n")).collect();
+        let raw = lines.concat().into_bytes();
+        Batch {
+            begin: 0,
+            end: raw.len() as u64,
+            lengths: lines.iter().map(|line| line.len() as u32).collect(),
+            times: (1..=ids.len() as i64).collect(),
+            severities: vec![3; ids.len()],
+            flags: vec![0; ids.len()],
+            ids: ids.iter().map(|id| SpelledId::new(id.as_bytes(), 1)).collect(),
+            id_counts: vec![1; ids.len()],
+            id_refs: (0..ids.len() as u32).collect(),
+            raw,
+        }
+    }
+
+    fn found(head: &Head, id: &str) -> Vec<String> {
+        let records = head.find(&Canonical::candidates(id.as_bytes())).unwrap();
+        let mut ids: Vec<_> =
+            records.iter().map(|record| String::from_utf8(record.ids[0].spelling()).unwrap()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn every_spelling_finds_all(head: &Head) {
+        let mut all = SPELLINGS.map(String::from);
+        all.sort_unstable();
+        for id in SPELLINGS {
+            assert_eq!(found(head, id), all, "{id}");
+        }
+        for id in OTHERS {
+            assert_eq!(found(head, id), [id]);
+        }
+        assert_eq!(found(head, "4bf92f35-77b3-1da6-a3ce-929d0e0e4736").len(), 3, "the low halves alone");
+    }
+
+    #[test]
+    fn every_spelling_finds_all_while_open_full_and_committed() {
+        let directory = tempfile::tempdir().unwrap();
+        let head = Arc::new(Head::new(Vec::new()));
+        let limits = Limits { block_bytes: 1 << 20, head_bytes: 1 << 30, head_age: Duration::MAX };
+        let (sender, work) = mpsc::channel();
+        let mut appender = Appender::new(Arc::clone(&head), limits, sender);
+        let source = Arc::new(Source {
+            id: Uuid::from_u128(7),
+            agent: Uuid::from_u128(8),
+            host: "a".into(),
+            service: "payments".into(),
+            path: b"/var/log/a.log".to_vec(),
+        });
+        appender.append(&source, &batch(&[&SPELLINGS[..], &OTHERS[..]].concat()), 1, 100);
+        every_spelling_finds_all(&head);
+
+        appender.commit();
+        every_spelling_finds_all(&head);
+
+        let partition = Arc::new(Partition::open(directory.path(), 0).unwrap());
+        let mut writer = partition.writer().unwrap();
+        for work in work.try_iter() {
+            match work {
+                Work::Block { block, words, .. } => {
+                    writer.add_document(IndexDocument::block(&partition.fields, &block, words)).unwrap();
+                }
+                Work::Commit(generation) => {
+                    let mut prepared = writer.prepare_commit().unwrap();
+                    prepared.set_payload(&CommitPayload::new(generation.wal_position).text());
+                    prepared.commit().unwrap();
+                    head.install(generation.number, Committed::newest(&partition).unwrap());
+                }
+            }
+        }
+        assert_eq!(head.volume().records, 0, "all is committed");
+        every_spelling_finds_all(&head);
+    }
 }

@@ -8,7 +8,7 @@ use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Va
 use super::schema::{Fields, kind};
 use crate::block::encode::Summary;
 use crate::block::transactions::{self, Share};
-use crate::id::Canonical;
+use crate::id::{Canonical, number_term};
 
 /// A sealed block, as the head keeps it until it is committed.
 #[derive(Debug)]
@@ -99,11 +99,7 @@ fn distinct<'a>(services: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
 
 fn term(id: &Canonical) -> Held {
     match id {
-        Canonical::Number(number) => {
-            let mut term = [0; 17];
-            term[1..].copy_from_slice(&number.to_be_bytes());
-            Held::Id(term)
-        }
+        Canonical::Number(number) => Held::Id(number_term(*number)),
         Canonical::Text(_) => Held::Bytes(id.term()),
     }
 }

@@ -1,6 +1,6 @@
-//! The records of an ID, from one partition.
+//! The records of an ID, from one partition: a short stretch of the dictionary holds all that may be the same ID.
 
-use tantivy::schema::{IndexRecordOption, Term};
+use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
 
 use super::committed::Committed;
@@ -63,8 +63,13 @@ fn blocks(segment: &SegmentReader, fields: &Fields, wanted: &[Canonical]) -> Res
     let index = segment.inverted_index(fields.ids)?;
     let mut docs = Vec::new();
     for id in wanted {
-        let term = Term::from_field_bytes(fields.ids, &id.term());
-        if let Some(mut postings) = index.read_postings(&term, IndexRecordOption::Basic)? {
+        let (first, last) = id.term_range();
+        let mut terms = index.terms().range().ge(first).le(last).into_stream()?;
+        while terms.advance() {
+            if !Canonical::from_term(terms.key()).is_some_and(|stored| stored.same(id)) {
+                continue;
+            }
+            let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
             let mut doc = postings.doc();
             while doc != TERMINATED {
                 docs.push(doc);

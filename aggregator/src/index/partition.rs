@@ -12,7 +12,7 @@ use super::document::IndexDocument;
 use super::schema::{self, Fields};
 
 /// Version of schema and payloads. Another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Memory of Tantivy's arena: a full head fits, so that a commit is one segment.
 const WRITER_MEMORY_BYTES: usize = 160 << 20;
 
