@@ -4,14 +4,14 @@
 //! | --- | --- |
 //! | `json`, `logfmt`, `text` | the three shapes of a line |
 //! | `key` | what a key means |
-//! | `pattern` | IDs that only the operator knows how to find |
+//! | `id_pattern` | IDs that only the operator knows how to find |
 //! | `time`, `severity` | values |
 //! | `scan` | the end of a string, sixteen bytes at a time |
 
 pub mod json;
 pub mod key;
 pub mod logfmt;
-pub mod pattern;
+pub mod id_pattern;
 pub mod scan;
 pub mod severity;
 pub mod text;
