@@ -34,7 +34,7 @@ mod field {
     pub const SKIPPED: u8 = 11;
 }
 
-/// The contents of a batch are no longer together: the aggregator refuses more. A batch ends before.
+/// The contents of one batch come to at most this: the aggregator refuses more.
 pub const CONTENT_BYTES_MAX: usize = 16 << 20;
 /// With one of these marks a record's content is not what stands in the file, even if it is as long.
 const CHANGED: u8 = mark::UNWRAPPED | mark::TRANSCODED | mark::REDACTED | mark::WITHHELD;
@@ -267,7 +267,7 @@ impl Builder {
         self.bytes
     }
 
-    /// Bytes of the contents so far, at least; the batch ends before they come to [`CONTENT_BYTES_MAX`].
+    /// The contents so far have at most so many bytes; the batch is to end before this exceeds [`CONTENT_BYTES_MAX`].
     pub fn content_bytes(&self) -> usize {
         self.bytes as usize + self.replacements.len()
     }
