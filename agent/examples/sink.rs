@@ -43,6 +43,13 @@ impl Ingest for Sink {
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
     }
+
+    async fn sources(
+        &self,
+        _: Request<clew_proto::v1::SourcesRequest>,
+    ) -> Result<Response<clew_proto::v1::SourcesReply>, Status> {
+        Err(Status::unimplemented("nothing is counted here"))
+    }
 }
 
 fn answers(message: FromAgent, frontiers: &mut HashMap<u32, u64>, bytes: &AtomicU64, wire: &AtomicU64) -> Vec<ToAgent> {

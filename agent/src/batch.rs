@@ -1,12 +1,14 @@
 //! Records to the columns of one batch: `Columns` of ingest.proto, encoded as it is filled, with all of its memory reused.
 //!
-//! Pure. Invariant: every column has one entry per record, and the lengths add up to the raw bytes (asserted).
+//! Pure. Invariant: every column has one entry per record, and lengths and skipped bytes add up to the file's bytes (asserted).
+//! As long as every record is what stands in the file, the file's bytes are compressed where they lie; the first difference
+//! makes the batch remember where, and [`Builder::finish`] puts the contents together.
 
 use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
 
-use crate::record::{Fields, flag};
+use crate::record::{Fields, IDS_MAX, Ids, flag, mark};
 
 /// zstd's level: the compression costs as much CPU as all the rest of the agent.
 const ZSTD_LEVEL: i32 = 1;
@@ -27,6 +29,31 @@ mod field {
     pub const ID_COUNTS: u8 = 6;
     pub const ID_REFS: u8 = 7;
     pub const RAW_ZSTD: u8 = 8;
+    pub const CONTENT_LENGTHS: u8 = 9;
+    pub const MARKS: u8 = 10;
+    pub const SKIPPED: u8 = 11;
+}
+
+/// The contents of one batch come to at most this: the aggregator refuses more.
+pub const CONTENT_BYTES_MAX: usize = 16 << 20;
+/// With one of these marks a record's content is not what stands in the file, even if it is as long.
+const CHANGED: u8 = mark::UNWRAPPED | mark::TRANSCODED | mark::REDACTED | mark::WITHHELD;
+
+/// What the content of a record of `length` file bytes may come to at most: the aggregator refuses a batch with more.
+pub fn content_bytes_max(length: usize) -> usize {
+    2 * length + 1024
+}
+
+/// Why bytes of the file are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum SkippedReason {
+    /// By a rule.
+    Dropped = 1,
+    /// By a rule that keeps a share.
+    Sampled = 2,
+    /// A run of NUL bytes: a hole in the file.
+    Nuls = 3,
 }
 
 /// The encoded columns of one batch.
@@ -38,8 +65,8 @@ pub struct Encoded {
     /// How many of them have no time of their own, and how many have no ID.
     pub records_without_time: u32,
     pub records_without_id: u32,
-    /// The last record's time.
-    pub last_time_ns: i64,
+    /// The last record's time; when all is skipped, that of the record before the batch.
+    pub last_time_ns: Option<i64>,
 }
 
 /// Fills the columns.
@@ -51,6 +78,17 @@ pub struct Builder {
     ids: Dictionary,
     id_counts: Vec<u8>,
     id_refs: Vec<u8>,
+    /// Filled from the first record on whose content differs (`differs`).
+    content_lengths: Vec<u8>,
+    differs: bool,
+    /// Ends at the last record that has any; the rest has none.
+    marks: Vec<u8>,
+    skipped: Vec<Skipped>,
+    /// Where the contents depart from the file's bytes, and the bytes that stand there instead, one after the other.
+    edits: Vec<Edit>,
+    replacements: Vec<u8>,
+    /// The contents of a batch that has edits, put together.
+    contents: Vec<u8>,
     compressed: Vec<u8>,
     zstd: CCtx<'static>,
     bytes: u64,
@@ -61,6 +99,22 @@ pub struct Builder {
     /// The time that a record without one takes, if there was a record before.
     inherited_ns: Option<i64>,
     reading_ns: i64,
+}
+
+/// File bytes that are replaced by others, or by none.
+#[derive(Clone, Copy)]
+struct Edit {
+    /// From the batch's first byte.
+    at: usize,
+    bytes: usize,
+    replacement_bytes: usize,
+}
+
+struct Skipped {
+    before_record: u32,
+    bytes: u32,
+    records: u32,
+    reason: SkippedReason,
 }
 
 impl Default for Builder {
@@ -81,6 +135,13 @@ impl Default for Builder {
             ids: Dictionary::default(),
             id_counts: Vec::new(),
             id_refs: Vec::new(),
+            content_lengths: Vec::new(),
+            differs: false,
+            marks: Vec::new(),
+            skipped: Vec::new(),
+            edits: Vec::new(),
+            replacements: Vec::new(),
+            contents: Vec::new(),
             compressed: Vec::new(),
             zstd,
             bytes: 0,
@@ -103,9 +164,15 @@ impl Builder {
             &mut self.flags,
             &mut self.id_counts,
             &mut self.id_refs,
+            &mut self.content_lengths,
+            &mut self.marks,
+            &mut self.replacements,
         ] {
             column.clear();
         }
+        self.differs = false;
+        self.skipped.clear();
+        self.edits.clear();
         self.ids.clear();
         self.bytes = 0;
         self.records_without_time = 0;
@@ -115,9 +182,54 @@ impl Builder {
         self.reading_ns = reading_ns;
     }
 
-    /// Adds a record of `length` bytes.
+    /// Adds a record of `length` bytes, whose content is what stands in the file.
     #[inline]
-    pub fn push(&mut self, length: usize, mut flags: u8, fields: &Fields) {
+    pub fn push(&mut self, length: usize, flags: u8, fields: &Fields) {
+        if self.differs {
+            put_varint(&mut self.content_lengths, length as u64);
+        }
+        self.put(length, flags, fields);
+    }
+
+    /// Adds a record that covers `length` bytes of the file and whose content is `content`, at most
+    /// [`content_bytes_max`] of it, with a line feed at its end where the file has one.
+    pub fn push_content(&mut self, length: usize, content: &[u8], flags: u8, marks: u8, fields: &Fields) {
+        if marks != 0 {
+            self.marks.resize(self.flags.len(), 0);
+            self.marks.push(marks);
+        }
+        if !self.differs && (content.len() != length || marks & CHANGED != 0) {
+            self.differs = true;
+            // Up to here the contents were as long as the records.
+            self.content_lengths.extend_from_slice(&self.lengths);
+        }
+        if self.differs {
+            put_varint(&mut self.content_lengths, content.len() as u64);
+        }
+        self.edits.push(Edit { at: self.bytes as usize, bytes: length, replacement_bytes: content.len() });
+        self.replacements.extend_from_slice(content);
+        self.put(length, flags, fields);
+    }
+
+    /// Passes over `bytes` bytes of the file, which would have been `records` records.
+    pub fn skip(&mut self, bytes: u32, records: u32, reason: SkippedReason) {
+        if bytes == 0 {
+            return;
+        }
+        self.edits.push(Edit { at: self.bytes as usize, bytes: bytes as usize, replacement_bytes: 0 });
+        self.bytes += u64::from(bytes);
+        let before_record = self.records();
+        match self.skipped.last_mut() {
+            Some(last) if last.before_record == before_record && last.reason == reason => {
+                last.bytes += bytes;
+                last.records += records;
+            }
+            _ => self.skipped.push(Skipped { before_record, bytes, records, reason }),
+        }
+    }
+
+    #[inline]
+    fn put(&mut self, length: usize, mut flags: u8, fields: &Fields) {
         let time_ns = match (fields.time_ns, self.inherited_ns) {
             (Some(time), _) => time,
             (None, Some(time)) => {
@@ -136,8 +248,8 @@ impl Builder {
         self.severities.push(fields.severity as u8);
         self.flags.push(flags);
         self.id_counts.push(fields.ids.len() as u8);
-        for (kind, value) in fields.ids.iter() {
-            let reference = self.ids.reference(kind as u8, value);
+        for (index, (kind, value)) in fields.ids.iter().enumerate() {
+            let reference = self.ids.reference(kind as u8, is_attached(&fields.ids, index), value);
             put_varint(&mut self.id_refs, u64::from(reference));
         }
         self.previous_ns = time_ns;
@@ -150,12 +262,31 @@ impl Builder {
         self.flags.len() as u32
     }
 
-    /// Ends the batch; `raw` is what the records cover.
+    /// File bytes that records and skips cover so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The contents so far have at most so many bytes; the batch is to end before this exceeds [`CONTENT_BYTES_MAX`].
+    pub fn content_bytes(&self) -> usize {
+        self.bytes as usize + self.replacements.len()
+    }
+
+    /// Ends the batch; `raw` is what records and skips cover: the file's bytes.
     pub fn finish(&mut self, raw: &[u8]) -> Encoded {
-        assert_eq!(self.bytes, raw.len() as u64, "the records tile the bytes");
+        assert_eq!(self.bytes, raw.len() as u64, "records and skips tile the bytes");
+        let contents = if self.edits.is_empty() {
+            raw
+        } else {
+            self.put_together(raw);
+            &self.contents
+        };
         self.compressed.clear();
-        self.compressed.reserve(compress_bound(raw.len()));
-        self.zstd.compress2(&mut self.compressed, raw).expect("the buffer holds zstd's bound");
+        self.compressed.reserve(compress_bound(contents.len()));
+        self.zstd.compress2(&mut self.compressed, contents).expect("the buffer holds zstd's bound");
+        if !self.marks.is_empty() {
+            self.marks.resize(self.flags.len(), 0);
+        }
         let columns = [
             (field::LENGTHS, &self.lengths),
             (field::TIME_DELTAS, &self.time_deltas),
@@ -164,6 +295,8 @@ impl Builder {
             (field::ID_COUNTS, &self.id_counts),
             (field::ID_REFS, &self.id_refs),
             (field::RAW_ZSTD, &self.compressed),
+            (field::CONTENT_LENGTHS, &self.content_lengths),
+            (field::MARKS, &self.marks),
         ];
         let size: usize = columns.iter().map(|(_, column)| column.len() + 6).sum();
         let mut out = Vec::with_capacity(size + self.ids.encoded.len());
@@ -171,7 +304,12 @@ impl Builder {
             if number == field::ID_COUNTS {
                 out.extend_from_slice(&self.ids.encoded);
             }
-            put_field(&mut out, number, column);
+            if !column.is_empty() {
+                put_field(&mut out, number, column);
+            }
+        }
+        for skipped in &self.skipped {
+            skipped.put(&mut out);
         }
         let columns = Bytes::from(out);
         Encoded {
@@ -180,19 +318,55 @@ impl Builder {
             records: self.records(),
             records_without_time: self.records_without_time,
             records_without_id: self.records_without_id,
-            last_time_ns: self.previous_ns,
+            last_time_ns: self.inherited_ns,
         }
     }
+
+    /// The file's bytes with the edits done to them.
+    fn put_together(&mut self, raw: &[u8]) {
+        self.contents.clear();
+        let (mut copied, mut taken) = (0, 0);
+        for edit in &self.edits {
+            self.contents.extend_from_slice(&raw[copied..edit.at]);
+            self.contents.extend_from_slice(&self.replacements[taken..taken + edit.replacement_bytes]);
+            copied = edit.at + edit.bytes;
+            taken += edit.replacement_bytes;
+        }
+        self.contents.extend_from_slice(&raw[copied..]);
+    }
+}
+
+impl Skipped {
+    /// `Skipped { before_record = 1, bytes = 2, reason = 3, records = 4 }` as one entry of the repeated field.
+    fn put(&self, out: &mut Vec<u8>) {
+        let values = [self.before_record, self.bytes, self.reason as u32, self.records];
+        let size: usize = values.iter().map(|value| 1 + varint_length(u64::from(*value))).sum();
+        out.push(field::SKIPPED << 3 | 2);
+        put_varint(out, size as u64);
+        for (number, value) in (1u8..).zip(values) {
+            out.push(number << 3);
+            put_varint(out, u64::from(value));
+        }
+    }
+}
+
+/// Whether a rule attached the ID, rather than that it stands in the record. No rule does so yet.
+fn is_attached(_ids: &Ids, index: usize) -> bool {
+    debug_assert!(index < IDS_MAX);
+    false
 }
 
 /// The batch's distinct IDs, as encoded `TransactionId` messages, with a hash table over them.
 struct Dictionary {
     encoded: Vec<u8>,
-    /// By reference: where the value lies in `encoded`, and its kind.
+    /// By reference: where the value lies in `encoded`, and its kind, with [`ATTACHED`] if it is.
     entries: Vec<(u32, u32, u8)>,
     /// Open addressing, a power of two, at most half full. 0 is free, otherwise a reference + 1.
     slots: Vec<u32>,
 }
+
+/// Above all kinds.
+const ATTACHED: u8 = 0x80;
 
 impl Default for Dictionary {
     fn default() -> Self {
@@ -213,7 +387,8 @@ impl Dictionary {
         &self.encoded[entry.0 as usize..entry.1 as usize]
     }
 
-    fn reference(&mut self, kind: u8, value: &[u8]) -> u32 {
+    fn reference(&mut self, kind: u8, attached: bool, value: &[u8]) -> u32 {
+        let kind = if attached { kind | ATTACHED } else { kind };
         let mask = self.slots.len() - 1;
         let mut slot = xxh3_64(value) as usize & mask;
         while self.slots[slot] != 0 {
@@ -233,16 +408,21 @@ impl Dictionary {
         reference
     }
 
-    /// `TransactionId { value = 1, kind = 2 }` as one entry of the repeated field.
+    /// `TransactionId { value = 1, kind = 2, attached = 3 }` as one entry of the repeated field.
     fn put(&mut self, kind: u8, value: &[u8]) {
-        let size = 1 + varint_length(value.len() as u64) + value.len() + if kind == 0 { 0 } else { 2 };
+        let (tag, kind, attached) = (kind, kind & !ATTACHED, kind & ATTACHED != 0);
+        let flags = 2 * (usize::from(kind != 0) + usize::from(attached));
+        let size = 1 + varint_length(value.len() as u64) + value.len() + flags;
         self.encoded.push(field::IDS << 3 | 2);
         put_varint(&mut self.encoded, size as u64);
         put_field(&mut self.encoded, 1, value);
         let end = self.encoded.len() as u32;
-        self.entries.push((end - value.len() as u32, end, kind));
+        self.entries.push((end - value.len() as u32, end, tag));
         if kind != 0 {
             self.encoded.extend_from_slice(&[2 << 3, kind]);
+        }
+        if attached {
+            self.encoded.extend_from_slice(&[3 << 3, 1]);
         }
     }
 
@@ -368,6 +548,95 @@ mod tests {
                 prop_assert_eq!(reference, columns.id_refs.len());
             }
         }
+    }
+
+    /// What one step of a batch does with bytes of the file.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Plain(Vec<u8>),
+        Content(Vec<u8>, Vec<u8>, u8),
+        Skip(Vec<u8>, u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let bytes = || proptest::collection::vec(any::<u8>(), 1..40);
+        prop_oneof![
+            bytes().prop_map(Step::Plain),
+            (bytes(), proptest::collection::vec(any::<u8>(), 0..40), 0u8..64)
+                .prop_map(|(line, content, marks)| Step::Content(line, content, marks)),
+            (bytes(), 0u8..3).prop_map(|(line, reason)| Step::Skip(line, reason)),
+        ]
+    }
+
+    const REASONS: [SkippedReason; 3] = [SkippedReason::Dropped, SkippedReason::Sampled, SkippedReason::Nuls];
+
+    proptest! {
+        #[test]
+        fn contents_marks_and_skips_round_trip(batches in proptest::collection::vec(proptest::collection::vec(step(), 1..40), 1..4)) {
+            let mut builder = Builder::default();
+            let fields = Fields::default();
+            for steps in batches {
+                builder.begin(Some(7), 9);
+                let (mut raw, mut contents) = (Vec::new(), Vec::new());
+                let (mut lengths, mut content_lengths, mut marks) = (Vec::new(), Vec::new(), Vec::new());
+                let mut skipped: Vec<(u32, u32, i32, u32)> = Vec::new();
+                for step in &steps {
+                    match step {
+                        Step::Plain(line) => {
+                            builder.push(line.len(), 0, &fields);
+                            contents.extend_from_slice(line);
+                            lengths.push(line.len() as u32);
+                            content_lengths.push(line.len() as u32);
+                            marks.push(0);
+                        }
+                        Step::Content(line, content, own) => {
+                            builder.push_content(line.len(), content, 0, *own, &fields);
+                            contents.extend_from_slice(content);
+                            lengths.push(line.len() as u32);
+                            content_lengths.push(content.len() as u32);
+                            marks.push(*own);
+                        }
+                        Step::Skip(line, reason) => {
+                            builder.skip(line.len() as u32, 1, REASONS[*reason as usize]);
+                            let (before, reason) = (lengths.len() as u32, i32::from(*reason) + 1);
+                            match skipped.last_mut().filter(|last| (last.0, last.2) == (before, reason)) {
+                                Some(last) => (last.1, last.3) = (last.1 + line.len() as u32, last.3 + 1),
+                                None => skipped.push((before, line.len() as u32, reason, 1)),
+                            }
+                        }
+                    }
+                    raw.extend_from_slice(match step {
+                        Step::Plain(line) | Step::Content(line, ..) | Step::Skip(line, _) => line,
+                    });
+                }
+                prop_assert!(builder.content_bytes() >= contents.len());
+                let encoded = builder.finish(&raw);
+                let columns = Columns::decode(encoded.columns).unwrap();
+                prop_assert_eq!(encoded.records as usize, lengths.len());
+                prop_assert_eq!(encoded.last_time_ns, Some(7));
+                prop_assert_eq!(zstd::bulk::decompress(&columns.raw_zstd, contents.len()).unwrap(), contents);
+                let differs = lengths != content_lengths || marks.iter().any(|marks| marks & CHANGED != 0);
+                prop_assert_eq!(columns.lengths, lengths);
+                prop_assert_eq!(columns.content_lengths, if differs { content_lengths } else { Vec::new() });
+                let marked = marks.iter().any(|marks| *marks != 0);
+                prop_assert_eq!(&columns.marks[..], if marked { &marks[..] } else { &[] });
+                let found: Vec<_> =
+                    columns.skipped.iter().map(|skip| (skip.before_record, skip.bytes, skip.reason, skip.records)).collect();
+                prop_assert_eq!(found, skipped);
+            }
+        }
+    }
+
+    #[test]
+    fn an_attached_id_is_another_entry_than_one_that_stands_there() {
+        let mut ids = Dictionary::default();
+        assert_eq!(
+            [ids.reference(1, false, b"a"), ids.reference(1, true, b"a"), ids.reference(1, true, b"a")],
+            [0, 1, 1]
+        );
+        let columns = Columns::decode(&ids.encoded[..]).unwrap();
+        let found: Vec<_> = columns.ids.iter().map(|id| (&id.value[..], id.kind, id.attached)).collect();
+        assert_eq!(found, [(&b"a"[..], 1, false), (&b"a"[..], 1, true)]);
     }
 
     #[test]

@@ -353,7 +353,7 @@ fn replay_entry(
     let source = uuid(&record.source).and_then(|id| Some(Arc::clone(&registry.read().sources.get(&id)?.source)));
     let source = source.ok_or_else(|| anyhow::anyhow!("wal: batch of an unknown source at position {end}"))?;
     let mut batch = Batch::decode(record.begin, record.end, record.records, &record.columns, unzstd)?;
-    batch.trim(record.taken_from);
+    batch.trim(record.taken_from)?;
     appender.append(&source, &batch, entry.received_ns, end);
     Ok(batch.records())
 }

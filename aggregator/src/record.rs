@@ -14,6 +14,8 @@ pub struct Record {
     pub severity: u8,
     /// `v1::RecordFlag` bits.
     pub flags: u8,
+    /// `v1::RecordMark` bits.
+    pub marks: u8,
     /// The file that it stood in.
     pub source: Arc<Source>,
     /// Position of its first byte in the source.
@@ -24,6 +26,6 @@ pub struct Record {
     pub length: u32,
     /// The transaction IDs that were found in it.
     pub ids: Vec<SpelledId>,
-    /// Its bytes, without the line feed at the end.
+    /// Its content, without the line feed at the end: what stands in the file, unless `marks` say that it was changed.
     pub line: Vec<u8>,
 }

@@ -15,6 +15,8 @@ pub struct Source {
     pub service: String,
     /// The file's path when the source was opened; bytes, as paths are.
     pub path: Vec<u8>,
+    /// What the agent knows of where it comes from (pod, container): names and values, as of its first opening.
+    pub labels: Vec<(String, String)>,
 }
 
 impl Source {

@@ -107,13 +107,10 @@ impl Agent {
     }
 
     async fn open(&mut self) -> v1::SourceState {
-        let open = v1::OpenSource {
-            source: 3,
-            source_id: vec![9; 16].into(),
-            service: "payments".into(),
-            path: b"/var/log/payments.log".to_vec().into(),
-            ..Default::default()
-        };
+        self.open_as(payments()).await
+    }
+
+    async fn open_as(&mut self, open: v1::OpenSource) -> v1::SourceState {
         self.send(FromAgent::OpenSource(open)).await;
         match self.next().await {
             ToAgent::SourceState(state) => state,
@@ -126,6 +123,16 @@ impl Agent {
             ToAgent::Ack(ack) => ack.frontiers[0].frontier,
             other => panic!("{other:?}"),
         }
+    }
+}
+
+fn payments() -> v1::OpenSource {
+    v1::OpenSource {
+        source: 3,
+        source_id: vec![9; 16].into(),
+        service: "payments".into(),
+        path: b"/var/log/payments.log".to_vec().into(),
+        ..Default::default()
     }
 }
 
@@ -145,15 +152,189 @@ fn batch(begin: u64, end: u64) -> FromAgent {
         ..v1::Columns::default()
     }
     .encode_to_vec();
+    of_columns(begin, end, count as u32, columns)
+}
+
+fn of_columns(begin: u64, end: u64, records: u32, columns: Vec<u8>) -> FromAgent {
     FromAgent::Batch(v1::Batch {
         source: 3,
         begin,
         end,
-        records: count as u32,
+        records,
         columns_crc32c: crc32c::crc32c(&columns),
         columns: columns.into(),
         ..Default::default()
     })
+}
+
+/// From `begin` on: 7 bytes dropped, a line of 30 bytes of which 12 are content, a plain line of 10 bytes with an attached ID,
+/// 5 NUL bytes.
+fn unwrapped(begin: u64) -> FromAgent {
+    let skip = |before_record, bytes, reason| v1::Skipped { before_record, bytes, reason, records: 1 };
+    let columns = v1::Columns {
+        lengths: vec![30, 10],
+        content_lengths: vec![12, 10],
+        marks: vec![(v1::RecordMark::Stderr as i32 | v1::RecordMark::Unwrapped as i32) as u8, 0].into(),
+        skipped: vec![skip(0, 7, v1::SkippedReason::Dropped as i32), skip(2, 5, v1::SkippedReason::Nuls as i32)],
+        time_deltas_ns: vec![1_795_435_200_000_000_000, 1000],
+        severities: vec![3; 2].into(),
+        flags: vec![0; 2].into(),
+        ids: vec![
+            v1::TransactionId { value: ID.into(), kind: 1, attached: false },
+            v1::TransactionId { value: ID.into(), kind: 1, attached: true },
+        ],
+        id_counts: vec![1; 2].into(),
+        id_refs: vec![0, 1],
+        raw_zstd: zstd::bulk::compress(b"content one\nplain two\n", 1).unwrap().into(),
+    };
+    of_columns(begin, begin + 52, 2, columns.encode_to_vec())
+}
+
+/// All that the aggregator keeps of the agent's files.
+async fn accounts(aggregator: &Aggregator) -> Vec<v1::SourceAccount> {
+    let mut client = IngestClient::connect(format!("http://{}", aggregator.grpc)).await.unwrap();
+    let request = v1::SourcesRequest { agent_id: vec![7; 16].into() };
+    client.sources(request).await.unwrap().into_inner().sources
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contents_marks_and_skipped_bytes_arrive_and_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let aggregator = Aggregator::start(dir.path()).await;
+    let mut agent = Agent::connect(&aggregator, 1).await;
+    agent.next().await;
+    let label = v1::Label { name: "pod".into(), value: "payments-1".into() };
+    agent.open_as(v1::OpenSource { labels: vec![label], begin: 100, ..payments() }).await;
+    agent.send(unwrapped(100)).await;
+    assert_eq!(agent.frontier().await, 152);
+    let check = async |aggregator: &Aggregator| {
+        assert_eq!(aggregator.positions(ID, 2).await, [107, 137]);
+        let (_, body) = aggregator.get(&format!("/api/v1/transactions/{ID}")).await;
+        let [first, second] = &body["records"].as_array().unwrap()[..] else { panic!("{body}") };
+        assert_eq!((first["line"].as_str(), first["length"].as_u64()), (Some("content one"), Some(30)));
+        assert_eq!(first["flags"], serde_json::json!(["stderr", "unwrapped"]));
+        assert_eq!(first["labels"], serde_json::json!({"pod": "payments-1"}));
+        assert_eq!(first["ids"], serde_json::json!([{"value": ID, "kind": "trace"}]));
+        assert_eq!((second["line"].as_str(), second["length"].as_u64()), (Some("plain two"), Some(10)));
+        assert_eq!(second["flags"], serde_json::json!([]));
+        assert_eq!(second["ids"], serde_json::json!([{"value": ID, "kind": "trace", "attached": true}]));
+        let (_, status) = aggregator.get("/api/v1/status/agents").await;
+        let source = &status["agents"][0]["sources"][0];
+        assert_eq!((source["begin"].as_u64(), source["stored_bytes"].as_u64()), (Some(100), Some(40)), "{source}");
+        assert_eq!(source["skipped_bytes"], serde_json::json!({"dropped": 7, "sampled": 0, "nuls": 5}));
+        assert_eq!(source["labels"], serde_json::json!({"pod": "payments-1"}));
+        let account = &accounts(aggregator).await[0];
+        let counted = account.stored_bytes
+            + account.skipped_dropped_bytes
+            + account.skipped_sampled_bytes
+            + account.skipped_nuls_bytes
+            + account.gap_bytes;
+        assert_eq!((account.records, account.begin + counted, account.frontier), (2, 152, 152));
+    };
+    check(&aggregator).await;
+    aggregator.stop().await;
+    let aggregator = Aggregator::start(dir.path()).await;
+    check(&aggregator).await;
+    aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_record_is_not_cut_at_the_frontier() {
+    let dir = tempfile::tempdir().unwrap();
+    let aggregator = Aggregator::start(dir.path()).await;
+    let mut agent = Agent::connect(&aggregator, 1).await;
+    agent.next().await;
+    agent.open().await;
+    agent.send(batch(0, 20)).await;
+    assert_eq!(agent.frontier().await, 20);
+    agent.send(unwrapped(0)).await; // the frontier lies in its first record, [7, 37)
+    match agent.next().await {
+        ToAgent::Refused(refused) => {
+            assert_eq!((refused.begin, refused.frontier, refused.reason()), (0, 20, v1::RefusedReason::Ahead));
+        }
+        other => panic!("{other:?}"),
+    }
+    agent.send(unwrapped(20)).await;
+    assert_eq!(agent.frontier().await, 72);
+    agent.send(unwrapped(25)).await; // nothing new but its NUL bytes, [72, 77)
+    assert_eq!(agent.frontier().await, 77);
+    agent.send(unwrapped(35)).await; // its plain record [72, 82) can be cut
+    assert_eq!(agent.frontier().await, 87);
+    assert_eq!(aggregator.positions(ID, 5).await, [0, 10, 27, 57, 77]);
+    aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_skipped_as_a_whole_moves_the_frontier() {
+    let dir = tempfile::tempdir().unwrap();
+    let aggregator = Aggregator::start(dir.path()).await;
+    let mut agent = Agent::connect(&aggregator, 1).await;
+    agent.next().await;
+    agent.open().await;
+    let skip = v1::Skipped { before_record: 0, bytes: 50, reason: v1::SkippedReason::Sampled as i32, records: 5 };
+    let columns = v1::Columns {
+        skipped: vec![skip],
+        raw_zstd: zstd::bulk::compress(b"", 1).unwrap().into(),
+        ..Default::default()
+    };
+    agent.send(of_columns(0, 50, 0, columns.encode_to_vec())).await;
+    assert_eq!(agent.frontier().await, 50);
+    aggregator.stop().await;
+    let aggregator = Aggregator::start(dir.path()).await;
+    let account = &accounts(&aggregator).await[0];
+    assert_eq!((account.frontier, account.skipped_sampled_bytes, account.records), (50, 50, 0));
+    aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_vanished_leaves_one_gap_with_an_open_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let aggregator = Aggregator::start(dir.path()).await;
+    let mut agent = Agent::connect(&aggregator, 1).await;
+    agent.next().await;
+    agent.open().await;
+    agent.send(batch(0, 100)).await;
+    agent.frontier().await;
+    let reason = v1::GapReason::Vanished as i32;
+    let gap = FromAgent::Gap(v1::Gap { source: 3, begin: 100, end: 100, reason, open_ended: true });
+    for _ in 0..2 {
+        agent.send(gap.clone()).await;
+        assert_eq!(agent.frontier().await, 100);
+    }
+    aggregator.positions(ID, 10).await;
+    aggregator.stop().await;
+    let aggregator = Aggregator::start(dir.path()).await;
+    let (_, status) = aggregator.get("/api/v1/status/agents").await;
+    let gaps = &status["agents"][0]["sources"][0]["gaps"];
+    assert_eq!(gaps.as_array().unwrap().len(), 1, "{gaps}");
+    assert_eq!((gaps[0]["open_ended"].as_bool(), gaps[0]["reason"].as_str()), (Some(true), Some("vanished")));
+    aggregator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_offered_the_source_that_begins_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let aggregator = Aggregator::start(dir.path()).await;
+    let mut agent = Agent::connect(&aggregator, 1).await;
+    agent.next().await;
+    let prefix = Some(v1::Fingerprint { length: 100, hash: 5 });
+    agent.open_as(v1::OpenSource { inode: 1, ..payments() }).await;
+    let FromAgent::Batch(first) = batch(0, 100) else { unreachable!() };
+    agent.send(FromAgent::Batch(v1::Batch { prefix, ..first })).await;
+    agent.frontier().await;
+    let copy = v1::OpenSource {
+        source: 4,
+        source_id: vec![10; 16].into(),
+        inode: 2,
+        prefix,
+        fresh: true,
+        may_be_copy: true,
+        ..payments()
+    };
+    let state = agent.open_as(copy.clone()).await;
+    assert_eq!((state.candidates.len(), state.candidates[0].frontier), (1, 100));
+    assert!(agent.open_as(v1::OpenSource { may_be_copy: false, ..copy }).await.candidates.is_empty());
+    aggregator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

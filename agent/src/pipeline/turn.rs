@@ -223,7 +223,7 @@ impl Pipeline {
         let mark = Mark {
             position: source.read.position + consumed as u64,
             guard: Fingerprint::guard(&whole[..guard_length + consumed]),
-            last_time_ns: Some(encoded.last_time_ns),
+            last_time_ns: encoded.last_time_ns,
         };
         let message = batch(source, &encoded, mark);
         if !session.send(message) {

@@ -213,6 +213,13 @@ impl Ingest for Service {
         tokio::spawn(session.run(request.into_inner()));
         Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
     }
+
+    async fn sources(
+        &self,
+        _: Request<clew_proto::v1::SourcesRequest>,
+    ) -> Result<Response<clew_proto::v1::SourcesReply>, Status> {
+        Err(Status::unimplemented("nothing is counted here"))
+    }
 }
 
 struct Session {

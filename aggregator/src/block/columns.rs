@@ -31,15 +31,19 @@ pub struct Columns {
     pub severities: Vec<u8>,
     /// `v1::RecordFlag` bits, and in a decoded block [`VERBATIM`].
     pub flags: Vec<u8>,
-    /// File bytes of each record, line feed included.
+    /// `v1::RecordMark` bits; empty: no record has any.
+    pub marks: Vec<u8>,
+    /// Bytes of each record's content in `raw`, line feed included.
     pub lengths: Vec<u32>,
+    /// File bytes of each record; empty: every content is what stands in the file.
+    pub extents: Vec<u32>,
     /// Dictionary of the block's transaction IDs.
     pub ids: Vec<SpelledId>,
     /// How many of `id_refs` belong to each record.
     pub id_counts: Vec<u8>,
     /// Indexes into `ids`, record by record.
     pub id_refs: Vec<u32>,
-    /// The records' bytes, one after the other. They and `lengths` end early in a block that was decoded in part.
+    /// The records' bytes, one after the other. They, `lengths` and `extents` end early in a block that was decoded in part.
     pub raw: Vec<u8>,
     /// IDs and times are hidden in `raw` (see `overlay`).
     pub overlaid: bool,
@@ -80,7 +84,24 @@ impl Columns {
         received_ns: i64,
         index: &mut IdIndex,
     ) {
-        self.extend_run(source, batch.begin + range.raw.start as u64, range.records.len() as u32, received_ns);
+        let stretches = batch.stretches(range.records.clone(), range.raw.start);
+        for (index, (position, records)) in stretches.into_iter().enumerate() {
+            // Between two stretches of one batch something was skipped: the later one is a run of its own.
+            if index > 0 || !self.extend_run(source, position, records, received_ns) {
+                self.begin_run(source, position, records, received_ns);
+            }
+        }
+        if !self.marks.is_empty() || !batch.marks.is_empty() {
+            self.marks.resize(self.lengths.len(), 0);
+            self.marks.extend_from_slice(batch.marks.get(range.records.clone()).unwrap_or_default());
+            self.marks.resize(self.lengths.len() + range.records.len(), 0);
+        }
+        if !self.extents.is_empty() || !batch.extents.is_empty() {
+            if self.extents.is_empty() {
+                self.extents.extend_from_slice(&self.lengths);
+            }
+            self.extents.extend_from_slice(&batch.extents()[range.records.clone()]);
+        }
         self.times.extend_from_slice(&batch.times[range.records.clone()]);
         self.severities.extend_from_slice(&batch.severities[range.records.clone()]);
         self.flags.extend_from_slice(&batch.flags[range.records.clone()]);
@@ -101,16 +122,29 @@ impl Columns {
         }
     }
 
-    fn extend_run(&mut self, source: &Arc<Source>, position: u64, records: u32, received_ns: i64) {
-        if let Some(run) = self.runs.last_mut() {
-            let covered: u64 =
-                self.lengths[self.lengths.len() - run.records as usize..].iter().map(|length| u64::from(*length)).sum();
-            let soon = received_ns <= run.received_ns;
-            if soon && Arc::ptr_eq(&self.sources[run.source as usize], source) && run.position + covered == position {
-                run.records += records;
-                return;
-            }
+    /// Bytes of the files that the records cover.
+    pub fn file_bytes(&self) -> u64 {
+        sum(self.extents())
+    }
+
+    fn extents(&self) -> &[u32] {
+        if self.extents.is_empty() { &self.lengths } else { &self.extents }
+    }
+
+    /// Lets the last run go on, if `position` is where it ends.
+    fn extend_run(&mut self, source: &Arc<Source>, position: u64, records: u32, received_ns: i64) -> bool {
+        let Some(run) = self.runs.last() else { return false };
+        let covered = sum(&self.extents()[self.lengths.len() - run.records as usize..]);
+        let goes_on = received_ns <= run.received_ns
+            && Arc::ptr_eq(&self.sources[run.source as usize], source)
+            && run.position + covered == position;
+        if goes_on && let Some(run) = self.runs.last_mut() {
+            run.records += records;
         }
+        goes_on
+    }
+
+    fn begin_run(&mut self, source: &Arc<Source>, position: u64, records: u32, received_ns: i64) {
         let found = self.sources.iter().position(|known| Arc::ptr_eq(known, source));
         let source = found.unwrap_or_else(|| {
             self.sources.push(Arc::clone(source));
@@ -167,14 +201,19 @@ impl Columns {
             time: self.times[index],
             severity: self.severities[index],
             flags,
+            marks: self.marks.get(index).copied().unwrap_or_default(),
             source: Arc::clone(&self.sources[place.source as usize]),
             position: place.position,
             received_ns: place.received_ns,
-            length,
+            length: self.extents()[index],
             ids: ids().cloned().collect(),
             line,
         }
     }
+}
+
+fn sum(lengths: &[u32]) -> u64 {
+    lengths.iter().map(|length| u64::from(*length)).sum()
 }
 
 /// Which part of a batch: records, and the bytes and references that belong to them.
@@ -229,10 +268,10 @@ impl<'a> Walk<'a> {
 
     fn to(&mut self, record: u32) -> Place {
         while self.place.record < record as usize {
-            let length = self.columns.lengths[self.place.record];
+            let extent = self.columns.extents()[self.place.record];
             self.place.refs += usize::from(self.columns.id_counts[self.place.record]);
-            self.place.raw += length as usize;
-            self.place.position += u64::from(length);
+            self.place.raw += self.columns.lengths[self.place.record] as usize;
+            self.place.position += u64::from(extent);
             self.place.record += 1;
             self.left_in_run -= 1;
             if self.left_in_run == 0 {

@@ -139,6 +139,11 @@ impl<'a> Reader<'a> {
         Ok(Self { entries })
     }
 
+    /// Whether the column is there.
+    pub fn has(&self, column: u8) -> bool {
+        self.entries.iter().any(|entry| entry.column == column)
+    }
+
     fn entry(&self, column: u8) -> Result<&Entry<'a>, Corrupt> {
         self.entries.iter().find(|entry| entry.column == column).ok_or(Corrupt::Column(column))
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::columns::{Columns, Run};
 use super::container::{Corrupt, PLAIN_BYTES_MAX, Reader, Unzstd};
-use super::encode::{Column, LINES_STEP, MAGIC};
+use super::encode::{ATTACHED, Column, LINES_STEP, MAGIC};
 use super::spelling::{Form, SpelledId};
 use super::varint::{take, take_bytes, take_signed};
 use crate::id::Canonical;
@@ -59,7 +59,9 @@ impl<'a> Payload<'a> {
             times: self.times(records, unzstd)?,
             severities: self.bytes(Column::Severities, records, unzstd)?,
             flags: self.bytes(Column::Flags, records, unzstd)?,
+            marks: self.marks(records, unzstd)?,
             lengths: Vec::new(),
+            extents: Vec::new(),
             id_refs: self.id_refs(references, ids.len(), unzstd)?,
             ids,
             id_counts,
@@ -92,13 +94,39 @@ impl<'a> Payload<'a> {
         columns.raw = self.0.prefix(Column::Raw as u8, size, unzstd)?;
         let records = (wanted_steps * LINES_STEP).min(columns.times.len());
         columns.lengths = lengths(&columns.raw, records, input).ok_or_else(malformed)?;
+        columns.extents = self.extents(&columns.lengths, unzstd)?;
         Ok(())
+    }
+
+    /// None when no record has any.
+    fn marks(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+        if self.0.has(Column::Marks as u8) { self.bytes(Column::Marks, records, unzstd) } else { Ok(Vec::new()) }
+    }
+
+    /// Of the records with these lengths; none when all contents are what stands in the file.
+    fn extents(&self, lengths: &[u32], unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
+        if !self.0.has(Column::Extents as u8) {
+            return Ok(Vec::new());
+        }
+        let plain = self.0.plain(Column::Extents as u8, unzstd)?;
+        let mut input = &plain[..];
+        let extents: Option<Vec<u32>> = lengths
+            .iter()
+            .map(|length| u32::try_from(i64::from(*length).checked_add(take_signed(&mut input)?)?).ok())
+            .collect();
+        extents.ok_or(Corrupt::Column(Column::Extents as u8))
+    }
+
+    /// Of each source; none when no source has any.
+    fn labels(&self, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+        if self.0.has(Column::Labels as u8) { self.0.plain(Column::Labels as u8, unzstd) } else { Ok(Vec::new()) }
     }
 
     fn sources(&self, unzstd: &mut Unzstd) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
         let plain = self.0.plain(Column::Sources as u8, unzstd)?;
+        let labels = self.labels(unzstd)?;
         let parsed = || -> Option<(usize, Vec<Arc<Source>>)> {
-            let mut input = &plain[..];
+            let (mut input, mut labels) = (&plain[..], &labels[..]);
             let records = usize::try_from(take(&mut input)?).ok().filter(|records| *records <= RECORDS_MAX)?;
             let count = take(&mut input)?;
             let service = text(take_bytes(&mut input)?);
@@ -113,6 +141,7 @@ impl<'a> Payload<'a> {
                     service: service.clone(),
                     host: text(take_bytes(&mut input)?),
                     path: take_bytes(&mut input)?.to_vec(),
+                    labels: if labels.is_empty() { Vec::new() } else { take_labels(&mut labels)? },
                 }));
             }
             Some((records, sources))
@@ -188,16 +217,16 @@ impl<'a> Payload<'a> {
             codes
                 .iter()
                 .map(|code| {
-                    let kind = code >> 2;
+                    let (kind, attached) = ((code & !ATTACHED) >> 2, code & ATTACHED != 0);
                     let form = match code & 3 {
                         0 => Form::Hex32,
                         1 => Form::Uuid,
                         2 => Form::Hex16,
-                        _ => return Some(SpelledId::new(take_bytes(&mut input)?, kind)),
+                        _ => return Some(SpelledId { attached, ..SpelledId::new(take_bytes(&mut input)?, kind) }),
                     };
                     let (number, rest) = input.split_first_chunk::<16>()?;
                     input = rest;
-                    Some(SpelledId { canonical: Canonical::Number(u128::from_be_bytes(*number)), form, kind })
+                    Some(SpelledId { canonical: Canonical::Number(u128::from_be_bytes(*number)), form, kind, attached })
                 })
                 .collect()
         };
@@ -239,6 +268,12 @@ fn lengths(raw: &[u8], records: usize, mut exceptions: &[u8]) -> Option<Vec<u32>
     (begin == raw.len()).then_some(lengths)
 }
 
+/// The labels of one source.
+fn take_labels(input: &mut &[u8]) -> Option<Vec<(String, String)>> {
+    let count = take(input)?;
+    (0..count).map(|_| Some((text(take_bytes(input)?), text(take_bytes(input)?)))).collect()
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -259,6 +294,7 @@ mod tests {
             host: host.into(),
             service: "payments".into(),
             path: b"/var/log/\xff.log".to_vec(),
+            labels: if host == "b" { vec![("pod".into(), "p-1".into())] } else { Vec::new() },
         })
     }
 
@@ -277,8 +313,8 @@ mod tests {
     }
 
     fn two_batches() -> impl Strategy<Value = Columns> {
-        (strategy::batch(0, 12), strategy::batch(9000, 12))
-            .prop_map(|(first, second)| columns(&[(source("a"), first), (source("b"), second)]))
+        let batch = |begin| prop_oneof![strategy::batch(begin, 12), strategy::varied(begin, 12)];
+        (batch(0), batch(9000)).prop_map(|(first, second)| columns(&[(source("a"), first), (source("b"), second)]))
     }
 
     proptest! {
@@ -291,6 +327,35 @@ mod tests {
                 let wanted = [id.canonical.clone()];
                 let found = columns.materialise(&columns.find(&wanted));
                 prop_assert_eq!(payload.find(&wanted, &mut Unzstd::default()).unwrap(), found);
+            }
+        }
+
+        #[test]
+        fn pieces_of_a_batch_keep_their_positions(batch in strategy::varied(70, 12), cut in any::<prop::sample::Index>()) {
+            let source = source("a");
+            let whole = columns(&[(Arc::clone(&source), batch.clone())]);
+            let mut pieces = Columns::default();
+            let mut index = IdIndex::default();
+            let cut = cut.index(batch.records() + 1);
+            let raw = batch.lengths[..cut].iter().sum::<u32>() as usize;
+            let refs = batch.id_counts[..cut].iter().map(|count| usize::from(*count)).sum();
+            let first = Range { records: 0..cut, raw: 0..raw, refs: 0..refs };
+            let second = Range { records: cut..batch.records(), raw: raw..batch.raw.len(), refs: refs..batch.id_refs.len() };
+            for range in [first, second].iter().filter(|range| !range.records.is_empty()) {
+                pieces.append(&source, &batch, range, 1_795_435_200_000_000_000 + batch.begin as i64, &mut index);
+            }
+            prop_assert_eq!(all(&pieces), all(&whole));
+            let last = all(&whole).last().map(|record| record.position + u64::from(record.length));
+            let behind: u64 = batch.skipped.iter().filter(|skip| skip.before_record as usize == batch.records()).map(|skip| u64::from(skip.bytes)).sum();
+            prop_assert_eq!(last, Some(batch.end - behind));
+        }
+
+        #[test]
+        fn a_plain_block_has_no_new_columns(batch in strategy::batch(0, 12)) {
+            let payload = Encoder::default().seal(&columns(&[(source("a"), batch)])).payload;
+            let reader = Reader::open(&payload, MAGIC).unwrap();
+            for column in [Column::Marks, Column::Extents, Column::Labels] {
+                prop_assert!(!reader.has(column as u8));
             }
         }
 

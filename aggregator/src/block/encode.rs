@@ -13,6 +13,9 @@ use crate::id::Canonical;
 /// First bytes of every payload.
 pub const MAGIC: [u8; 4] = *b"CLWB";
 
+/// Bit of an ID's code in the column of IDs; above the kind and the form.
+pub const ATTACHED: u8 = 0x80;
+
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -29,14 +32,20 @@ pub enum Column {
     Flags = 5,
     /// Where every so many-th record begins in `Raw`; between them, line feeds tell (see [`lines`]).
     Lines = 6,
-    /// Forms, kinds, numbers and texts.
+    /// Forms, kinds and whether they are attached; numbers and texts.
     Ids = 7,
     /// A byte each.
     IdCounts = 8,
     /// Zero: the dictionary's next entry; else how far back from there.
     IdRefs = 9,
-    /// The overlaid bytes.
+    /// The overlaid contents.
     Raw = 10,
+    /// A byte each; absent when no record has any.
+    Marks = 11,
+    /// File bytes of each record, relative to the length of its content; absent when all are equal.
+    Extents = 12,
+    /// Labels of each source; absent when none has any.
+    Labels = 13,
 }
 
 /// A sealed block: the payload, and what the index wants to know of it.
@@ -138,6 +147,15 @@ impl Encoder {
         table.add_plain(Column::Ids as u8, &ids(columns));
         table.add(Column::IdCounts as u8, &columns.id_counts, &mut small);
         table.add(Column::IdRefs as u8, &id_refs(&columns.id_refs), &mut small);
+        if columns.marks.iter().any(|marks| *marks != 0) {
+            table.add(Column::Marks as u8, &columns.marks, &mut small);
+        }
+        if !columns.extents.is_empty() && columns.extents != columns.lengths {
+            table.add(Column::Extents as u8, &extents(columns), &mut small);
+        }
+        if columns.sources.iter().any(|source| !source.labels.is_empty()) {
+            table.add(Column::Labels as u8, &labels(columns), &mut small);
+        }
         table.add(Column::Raw as u8, &self.raw, &mut Zstd { compressor: &mut self.zstd_raw, stored: &mut self.stored });
         Sealed { payload: table.finish(MAGIC), summary, words }
     }
@@ -168,7 +186,7 @@ fn summarise(columns: &Columns) -> Summary {
         time_min: columns.times.iter().copied().min().unwrap_or_default(),
         time_max: columns.times.iter().copied().max().unwrap_or_default(),
         records: columns.records() as u64,
-        raw_bytes: columns.raw.len() as u64,
+        raw_bytes: columns.file_bytes(),
         ..Summary::default()
     };
     for source in &columns.sources {
@@ -218,6 +236,26 @@ fn sources(columns: &Columns) -> Vec<u8> {
         out.extend_from_slice(source.agent.as_bytes());
         put_bytes(&mut out, source.host.as_bytes());
         put_bytes(&mut out, &source.path);
+    }
+    out
+}
+
+fn labels(columns: &Columns) -> Vec<u8> {
+    let mut out = Vec::new();
+    for source in &columns.sources {
+        put(&mut out, source.labels.len() as u64);
+        for (name, value) in &source.labels {
+            put_bytes(&mut out, name.as_bytes());
+            put_bytes(&mut out, value.as_bytes());
+        }
+    }
+    out
+}
+
+fn extents(columns: &Columns) -> Vec<u8> {
+    let mut out = Vec::with_capacity(columns.extents.len());
+    for (extent, length) in columns.extents.iter().zip(&columns.lengths) {
+        put_signed(&mut out, i64::from(*extent) - i64::from(*length));
     }
     out
 }
@@ -307,7 +345,8 @@ fn ids(columns: &Columns) -> Vec<u8> {
     let mut out = Vec::with_capacity(columns.ids.len() * 18 + 4);
     put(&mut out, columns.ids.len() as u64);
     for id in &columns.ids {
-        out.push(id.kind << 2 | form_code(&id.form));
+        let attached = if id.attached { ATTACHED } else { 0 };
+        out.push(attached | id.kind << 2 | form_code(&id.form));
     }
     for id in &columns.ids {
         match (&id.form, &id.canonical) {

@@ -14,6 +14,8 @@ pub struct SpelledId {
     pub form: Form,
     /// A `v1::IdKind` value.
     pub kind: u8,
+    /// It does not stand in the record: a rule of the agent attached it.
+    pub attached: bool,
 }
 
 /// How an ID was spelled.
@@ -30,10 +32,10 @@ pub enum Form {
 }
 
 impl SpelledId {
-    /// From the bytes on the wire.
+    /// From the bytes on the wire; not attached.
     pub fn new(spelling: &[u8], kind: u8) -> Self {
         if let Some(number) = lower_hex32(spelling) {
-            return Self { canonical: Canonical::Number(number), form: Form::Hex32, kind };
+            return Self { canonical: Canonical::Number(number), form: Form::Hex32, kind, attached: false };
         }
         let canonical = Canonical::parse(spelling);
         let form = match &canonical {
@@ -43,7 +45,7 @@ impl SpelledId {
                 .unwrap_or_else(|| Form::Other(spelling.into())),
             Canonical::Text(_) => Form::Other(spelling.into()),
         };
-        Self { canonical, form, kind }
+        Self { canonical, form, kind, attached: false }
     }
 
     /// Whether the spelling is a function of the number.

@@ -9,7 +9,7 @@ use clew_proto::v1;
 use uuid::Uuid;
 
 use crate::source::Source;
-use crate::wal::entry::{BatchRecord, Event, GapRecord, SourceRecord, uuid};
+use crate::wal::entry::{BatchRecord, Counts, Event, GapRecord, SourceRecord, uuid};
 
 /// Shared by sessions, journal and status pages.
 #[derive(Default)]
@@ -25,9 +25,13 @@ pub struct State {
     /// Every source.
     pub sources: HashMap<Uuid, SourceEntry>,
     by_file: HashMap<FileKey, Vec<Uuid>>,
+    by_prefix: HashMap<PrefixKey, Vec<Uuid>>,
 }
 
+/// Agent, device, inode.
 type FileKey = (Uuid, u64, u64);
+/// Agent, length and hash of the file's first bytes.
+type PrefixKey = (Uuid, u32, u64);
 
 /// An agent, as it was last heard.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -78,6 +82,10 @@ pub struct SourceEntry {
     pub guard: Option<v1::Fingerprint>,
     /// Everything before it is durable.
     pub frontier: u64,
+    /// Where the account in `counts` begins: `begin` and all bytes in it make the frontier.
+    pub begin: u64,
+    /// What became of the bytes since.
+    pub counts: Counts,
     /// Ranges that were given up.
     pub gaps: Vec<GapRecord>,
     /// When something last arrived.
@@ -165,7 +173,8 @@ impl State {
             return Some(Opened { state, source: Some(Arc::clone(&entry.source)), created: None });
         }
         if request.fresh {
-            state.candidates = self.candidates((agent, request.device, request.inode));
+            let prefix = request.prefix.filter(|_| request.may_be_copy);
+            state.candidates = self.candidates((agent, request.device, request.inode), prefix_key(agent, prefix));
             if !state.candidates.is_empty() {
                 return Some(Opened { state, source: None, created: None });
             }
@@ -181,6 +190,9 @@ impl State {
             prefix: request.prefix,
             frontier: request.begin,
             last_ns: now_ns,
+            begin: request.begin,
+            counts: Some(Counts::default()),
+            labels: request.labels.clone(),
             ..Default::default()
         };
         let entry = self.insert(&record)?;
@@ -192,16 +204,19 @@ impl State {
 
     /// Forgets a source that could not be logged.
     pub fn forget(&mut self, id: Uuid) {
-        if let Some(entry) = self.sources.remove(&id)
-            && let Some(sources) = self.by_file.get_mut(&entry.file_key())
-        {
-            sources.retain(|source| *source != id);
+        if let Some(entry) = self.sources.remove(&id) {
+            remove(&mut self.by_file, entry.file_key(), id);
+            if let Some(key) = entry.prefix_key() {
+                remove(&mut self.by_prefix, key, id);
+            }
         }
     }
 
-    fn candidates(&self, file: FileKey) -> Vec<v1::Candidate> {
-        let known = self.by_file.get(&file).map_or(&[][..], Vec::as_slice);
-        let mut entries: Vec<_> = known.iter().filter_map(|id| self.sources.get(id)).collect();
+    fn candidates(&self, file: FileKey, prefix: Option<PrefixKey>) -> Vec<v1::Candidate> {
+        let same_file = self.by_file.get(&file).map_or(&[][..], Vec::as_slice);
+        let same_prefix = prefix.and_then(|prefix| self.by_prefix.get(&prefix)).map_or(&[][..], Vec::as_slice);
+        let others = same_prefix.iter().filter(|id| !same_file.contains(id));
+        let mut entries: Vec<_> = same_file.iter().chain(others).filter_map(|id| self.sources.get(id)).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.last_ns));
         entries
             .into_iter()
@@ -223,6 +238,7 @@ impl State {
             host: record.host.clone(),
             service: record.service.clone(),
             path: record.path.clone(),
+            labels: record.labels.iter().map(|label| (label.name.clone(), label.value.clone())).collect(),
         };
         let id = source.id;
         let entry = SourceEntry {
@@ -232,14 +248,16 @@ impl State {
             prefix: record.prefix,
             guard: record.guard,
             frontier: record.frontier,
+            begin: if record.counts.is_some() { record.begin } else { record.frontier },
+            counts: record.counts.unwrap_or_default(),
             gaps: record.gaps.clone(),
             last_ns: record.last_ns,
             open: false,
             dirty: true,
         };
-        let sources = self.by_file.entry(entry.file_key()).or_default();
-        if !sources.contains(&id) {
-            sources.push(id);
+        add(&mut self.by_file, entry.file_key(), id);
+        if let Some(key) = entry.prefix_key() {
+            add(&mut self.by_prefix, key, id);
         }
         Some(self.sources.entry(id).insert_entry(entry).into_mut())
     }
@@ -262,27 +280,63 @@ impl State {
         if let Some(entry) = entry
             && batch.end > entry.frontier
         {
+            let stored = || Counts {
+                stored_bytes: batch.end - batch.taken_from.max(entry.frontier),
+                records: u64::from(batch.records),
+                ..Counts::default()
+            };
+            let counts = batch.counts.unwrap_or_else(stored);
+            entry.counts.add(&counts);
             entry.frontier = batch.end;
             entry.guard = batch.guard;
-            entry.prefix = batch.prefix.or(entry.prefix);
             entry.last_ns = received_ns;
             entry.dirty = true;
+            let before = entry.prefix_key();
+            entry.prefix = batch.prefix.or(entry.prefix);
+            let after = entry.prefix_key();
+            if before != after {
+                before.into_iter().for_each(|key| remove(&mut self.by_prefix, key, entry.source.id));
+                after.into_iter().for_each(|key| add(&mut self.by_prefix, key, entry.source.id));
+            }
         }
     }
 
     fn apply_gap(&mut self, gap: &GapRecord, received_ns: i64) {
-        let entry = uuid(&gap.source).and_then(|id| self.sources.get_mut(&id));
-        if let Some(entry) = entry
-            && gap.end > entry.frontier
-        {
+        let Some(entry) = uuid(&gap.source).and_then(|id| self.sources.get_mut(&id)) else { return };
+        let moves = gap.end > entry.frontier;
+        if !moves && !(gap.open_ended && gap.end == entry.frontier && !entry.has_open_end(gap.end)) {
+            return;
+        }
+        if moves {
+            entry.counts.gap_bytes += gap.end - entry.frontier;
             entry.frontier = gap.end;
             entry.guard = None;
-            // Everything that the agent's files held at its watermark is held here: what is lost was written later.
-            let watermark_ns = self.agents.get(&entry.source.agent).and_then(Agent::watermark).unwrap_or(0);
-            let since_ns = entry.last_ns.min(watermark_ns);
-            entry.gaps.push(GapRecord { source: Vec::new(), declared_ns: received_ns, since_ns, ..gap.clone() });
-            entry.last_ns = received_ns;
-            entry.dirty = true;
+        }
+        // Everything that the agent's files held at its watermark is held here: what is lost was written later.
+        let watermark_ns = self.agents.get(&entry.source.agent).and_then(Agent::watermark).unwrap_or(0);
+        let since_ns = entry.last_ns.min(watermark_ns);
+        entry.gaps.push(GapRecord { source: Vec::new(), declared_ns: received_ns, since_ns, ..gap.clone() });
+        entry.last_ns = received_ns;
+        entry.dirty = true;
+    }
+}
+
+fn prefix_key(agent: Uuid, prefix: Option<v1::Fingerprint>) -> Option<PrefixKey> {
+    prefix.filter(|prefix| prefix.length > 0).map(|prefix| (agent, prefix.length, prefix.hash))
+}
+
+fn add<K: Eq + std::hash::Hash>(index: &mut HashMap<K, Vec<Uuid>>, key: K, id: Uuid) {
+    let sources = index.entry(key).or_default();
+    if !sources.contains(&id) {
+        sources.push(id);
+    }
+}
+
+fn remove<K: Eq + std::hash::Hash>(index: &mut HashMap<K, Vec<Uuid>>, key: K, id: Uuid) {
+    if let Some(sources) = index.get_mut(&key) {
+        sources.retain(|source| *source != id);
+        if sources.is_empty() {
+            index.remove(&key);
         }
     }
 }
@@ -290,6 +344,15 @@ impl State {
 impl SourceEntry {
     fn file_key(&self) -> FileKey {
         (self.source.agent, self.device, self.inode)
+    }
+
+    fn prefix_key(&self) -> Option<PrefixKey> {
+        prefix_key(self.source.agent, self.prefix)
+    }
+
+    /// Whether a gap was declared that ends there and may go on.
+    pub fn has_open_end(&self, end: u64) -> bool {
+        self.gaps.iter().any(|gap| gap.open_ended && gap.end == end)
     }
 
     /// For the snapshot.
@@ -307,6 +370,14 @@ impl SourceEntry {
             guard: self.guard,
             gaps: self.gaps.clone(),
             last_ns: self.last_ns,
+            begin: self.begin,
+            counts: Some(self.counts),
+            labels: self
+                .source
+                .labels
+                .iter()
+                .map(|(name, value)| v1::Label { name: name.clone(), value: value.clone() })
+                .collect(),
         }
     }
 }
@@ -367,6 +438,59 @@ mod tests {
             state.apply(event, 6);
         }
         assert_eq!((state.sources[&id].frontier, state.sources[&id].gaps.len()), (80, 1));
+    }
+
+    #[test]
+    fn a_copy_meets_those_that_begin_alike() {
+        let mut state = State::default();
+        state.open(Uuid::nil(), &open(9, 0, true), 5).unwrap();
+        let prefix = |length| Some(v1::Fingerprint { length, hash: 77 });
+        for (begin, end) in [(0, 20), (20, 50)] {
+            let Event::Batch(batch) = batch(9, begin, end) else { unreachable!() };
+            state.apply(&Event::Batch(BatchRecord { prefix: prefix(end as u32), ..batch }), 6);
+        }
+        let copy =
+            |length, may_be_copy| v1::OpenSource { inode: 3, prefix: prefix(length), may_be_copy, ..open(10, 0, true) };
+        let candidates = |state: &mut State, request| {
+            let opened = state.open(Uuid::nil(), &request, 7).unwrap();
+            state.forget(Uuid::from_u128(10));
+            opened.state.candidates.len()
+        };
+        assert_eq!(candidates(&mut state, copy(50, true)), 1);
+        assert_eq!(candidates(&mut state, copy(20, true)), 0); // it has grown since
+        assert_eq!(candidates(&mut state, copy(50, false)), 0);
+        assert_eq!(candidates(&mut state, v1::OpenSource { inode: 2, ..copy(50, true) }), 1);
+    }
+
+    #[test]
+    fn every_byte_is_accounted_for() {
+        let mut state = State::default();
+        state.open(Uuid::nil(), &open(9, 10, true), 5).unwrap();
+        let id = Uuid::from_u128(9);
+        let source = || id.into_bytes().to_vec();
+        let Event::Batch(first) = batch(9, 10, 50) else { unreachable!() };
+        let counts = Counts { stored_bytes: 30, records: 2, sampled_bytes: 10, ..Counts::default() };
+        let first = Event::Batch(BatchRecord { counts: Some(counts), ..first });
+        let gap = Event::Gap(GapRecord { source: source(), begin: 50, end: 70, ..Default::default() });
+        let vanished =
+            Event::Gap(GapRecord { source: source(), begin: 80, end: 80, open_ended: true, ..Default::default() });
+        // The last batch is of an older version, which counted nothing.
+        for _ in 0..2 {
+            for event in [&first, &gap, &batch(9, 70, 80), &vanished, &vanished] {
+                state.apply(event, 6);
+            }
+        }
+        let entry = &state.sources[&id];
+        assert_eq!(entry.gaps.len(), 2);
+        let expected = Counts { stored_bytes: 40, sampled_bytes: 10, gap_bytes: 20, ..entry.counts };
+        assert_eq!((entry.begin, entry.frontier, entry.counts), (10, 80, expected));
+        let mut record = entry.record();
+        let mut loaded = State::default();
+        let same = loaded.insert(&record).unwrap();
+        assert_eq!((same.begin, same.counts), (10, expected));
+        // What an older version kept has no account: it begins where that version stopped.
+        (record.begin, record.counts) = (0, None);
+        assert_eq!(State::default().insert(&record).unwrap().begin, 80);
     }
 
     #[test]

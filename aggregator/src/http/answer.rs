@@ -4,12 +4,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use clew_proto::v1::{GapReason, IdKind, RecordFlag, Severity};
+use clew_proto::v1::{GapReason, IdKind, RecordFlag, RecordMark, Severity};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::block::spelling::SpelledId;
 use crate::clock::rfc3339;
 use crate::record::Record;
+use crate::source::Source;
 use crate::trace::completeness::{Behind, Completeness, GapAt, Verdict};
 use crate::wal::entry::GapRecord;
 
@@ -23,6 +25,8 @@ pub struct RecordAnswer<'a> {
     host: &'a str,
     file: String,
     source_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Value>,
     position: u64,
     length: u32,
     ids: Vec<IdAnswer>,
@@ -37,6 +41,8 @@ pub struct RecordAnswer<'a> {
 pub struct IdAnswer {
     value: String,
     kind: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    attached: bool,
 }
 
 impl<'a> From<&'a Record> for RecordAnswer<'a> {
@@ -51,14 +57,27 @@ impl<'a> From<&'a Record> for RecordAnswer<'a> {
             host: &record.source.host,
             file: record.source.file(),
             source_id: record.source.id.simple().to_string(),
+            labels: labels(&record.source),
             position: record.position,
             length: record.length,
-            ids: record.ids.iter().map(|id| IdAnswer { value: lossy(&id.spelling()), kind: kind(id.kind) }).collect(),
-            flags: flags(record.flags),
+            ids: record.ids.iter().map(IdAnswer::from).collect(),
+            flags: flags(record.flags, record.marks),
             line,
             line_base64,
         }
     }
+}
+
+impl From<&SpelledId> for IdAnswer {
+    fn from(id: &SpelledId) -> Self {
+        Self { value: lossy(&id.spelling()), kind: kind(id.kind), attached: id.attached }
+    }
+}
+
+/// A source's labels as an object; none when it has none.
+pub fn labels(source: &Source) -> Option<Value> {
+    let labels = || source.labels.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+    (!source.labels.is_empty()).then(|| Value::Object(labels()))
 }
 
 /// Bytes as text.
@@ -105,8 +124,9 @@ fn time_origin(flags: u8) -> &'static str {
     }
 }
 
-fn flags(flags: u8) -> Vec<&'static str> {
-    [
+/// Names of a record's flags and marks.
+fn flags(flags: u8, marks: u8) -> Vec<&'static str> {
+    let flags = [
         (RecordFlag::Joined, "joined"),
         (RecordFlag::Unterminated, "unterminated"),
         (RecordFlag::Continues, "continues"),
@@ -114,8 +134,19 @@ fn flags(flags: u8) -> Vec<&'static str> {
     ]
     .into_iter()
     .filter(|(flag, _)| has(flags, *flag))
-    .map(|(_, name)| name)
-    .collect()
+    .map(|(_, name)| name);
+    let marks = [
+        (RecordMark::Stderr, "stderr"),
+        (RecordMark::Unwrapped, "unwrapped"),
+        (RecordMark::Transcoded, "transcoded"),
+        (RecordMark::Redacted, "redacted"),
+        (RecordMark::Withheld, "withheld"),
+        (RecordMark::IdsLeftOut, "ids_left_out"),
+    ]
+    .into_iter()
+    .filter(|(mark, _)| marks & *mark as u8 != 0)
+    .map(|(_, name)| name);
+    flags.chain(marks).collect()
 }
 
 /// A verdict with its reasons.
@@ -163,5 +194,11 @@ pub fn gap(gap: &GapRecord) -> Value {
         Ok(GapReason::Vanished) => "vanished",
         Ok(GapReason::Unknown) | Err(_) => "unknown",
     };
-    json!({"begin": gap.begin, "end": gap.end, "reason": reason, "declared": rfc3339(gap.declared_ns)})
+    json!({
+        "begin": gap.begin,
+        "end": gap.end,
+        "open_ended": gap.open_ended,
+        "reason": reason,
+        "declared": rfc3339(gap.declared_ns),
+    })
 }

@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::journal::{self, Ask};
 use super::session::{ANSWERS_MAX, Peer};
 use crate::batch::Batch;
-use crate::catalog::registry::Registry;
+use crate::catalog::registry::{Registry, SourceEntry};
 use crate::clock;
 use crate::health::{Health, Part};
 use crate::metrics::Metrics;
@@ -63,6 +63,30 @@ impl Ingest for Sessions {
         let sessions = self.clone();
         tokio::spawn(async move { sessions.serve(request.into_inner(), answers).await });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn sources(&self, request: Request<v1::SourcesRequest>) -> Result<Response<v1::SourcesReply>, Status> {
+        let agent = uuid(&request.get_ref().agent_id);
+        let agent = agent.ok_or_else(|| Status::invalid_argument("agent_id is not 16 bytes"))?;
+        let state = self.registry.read();
+        let entries = state.sources.values().filter(|entry| entry.source.agent == agent);
+        Ok(Response::new(v1::SourcesReply { sources: entries.map(account).collect() }))
+    }
+}
+
+fn account(entry: &SourceEntry) -> v1::SourceAccount {
+    v1::SourceAccount {
+        source_id: entry.source.id.into_bytes().to_vec().into(),
+        service: entry.source.service.clone(),
+        path: entry.source.path.clone().into(),
+        begin: entry.begin,
+        frontier: entry.frontier,
+        stored_bytes: entry.counts.stored_bytes,
+        records: entry.counts.records,
+        skipped_dropped_bytes: entry.counts.dropped_bytes,
+        skipped_sampled_bytes: entry.counts.sampled_bytes,
+        skipped_nuls_bytes: entry.counts.nuls_bytes,
+        gap_bytes: entry.counts.gap_bytes,
     }
 }
 
@@ -217,6 +241,7 @@ impl Sessions {
             columns: batch.columns,
             prefix: batch.prefix,
             guard: batch.guard,
+            counts: None,
         };
         Ok(Some((batch.source, Ask::Batch { source, batch: Box::new(decoded), record })))
     }
@@ -275,6 +300,7 @@ fn gap_ask(peer: &Peer, gap: &v1::Gap) -> Option<(u32, Ask)> {
         begin: gap.begin,
         end: gap.end,
         reason: gap.reason,
+        open_ended: gap.open_ended,
         declared_ns: 0,
         since_ns: 0,
     };

@@ -241,12 +241,18 @@ impl Journal {
         if batch.begin < frontier {
             self.metrics.batches_behind.inc();
         }
-        group.acknowledge.push((Arc::clone(&peer), alias, source.id));
         if batch.end <= frontier {
+            group.acknowledge.push((Arc::clone(&peer), alias, source.id));
             return peer.credit(credit);
         }
-        batch.trim(frontier);
+        if let Err(why) = batch.trim(frontier) {
+            tracing::debug!("batch [{}, {}): {why}", batch.begin, batch.end);
+            refused(&peer, alias, batch.begin, frontier, v1::RefusedReason::Ahead);
+            return peer.credit(credit);
+        }
+        group.acknowledge.push((Arc::clone(&peer), alias, source.id));
         record.taken_from = frontier;
+        record.counts = Some(batch.counts());
         group.frontiers.insert(source.id, batch.end);
         let received_ns = self.last_ns;
         let wal_end = self.log(group, Event::Batch(record));
@@ -263,7 +269,8 @@ impl Journal {
             return refused(peer, alias, gap.begin, frontier, v1::RefusedReason::Ahead);
         }
         group.acknowledge.push((Arc::clone(peer), alias, id));
-        if gap.end > frontier {
+        let declared = || self.registry.read().sources.get(&id).is_some_and(|entry| entry.has_open_end(gap.end));
+        if gap.end > frontier || gap.open_ended && gap.end == frontier && !declared() {
             self.metrics.gaps.inc();
             group.frontiers.insert(id, gap.end);
             self.log(group, Event::Gap(GapRecord { begin: frontier, ..gap }));

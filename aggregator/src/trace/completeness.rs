@@ -142,7 +142,10 @@ pub fn of(said: &Said, time_min: i64, time_max: i64, received_max: i64) -> Compl
 
 #[cfg(test)]
 mod tests {
+    use clew_proto::v1;
+
     use super::*;
+    use crate::wal::entry::Event;
 
     fn state(watermarks: &[i64]) -> State {
         let mut state = State::default();
@@ -168,6 +171,19 @@ mod tests {
         let agent = state.agents.get_mut(&Uuid::from_u128(0)).unwrap();
         (agent.clock_offset_ns, agent.clock_uncertainty_ns) = (-60, 5);
         assert_eq!(of(&Said::now(&state, 200), 50, 100, 100).verdict, Verdict::Open);
+    }
+
+    #[test]
+    fn a_gap_without_bytes_counts_when_its_end_is_open() {
+        let mut state = state(&[100]);
+        let (agent, source) = (Uuid::from_u128(0), Uuid::from_u128(9));
+        let open = v1::OpenSource { source_id: source.into_bytes().to_vec().into(), ..Default::default() };
+        state.open(agent, &open, 50).unwrap();
+        let gap = GapRecord { source: source.into_bytes().to_vec(), open_ended: true, ..GapRecord::default() };
+        state.apply(&Event::Gap(gap), 90);
+        assert_eq!(of(&Said::now(&state, 200), 50, 100, 100).verdict, Verdict::Gapped);
+        let later = 90 + GAP_SLACK_NS + 1;
+        assert!(of(&Said::now(&state, 200), later, later, 100).gaps.is_empty());
     }
 
     #[test]

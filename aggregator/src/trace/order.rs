@@ -65,11 +65,13 @@ mod tests {
             host: format!("h{source}"),
             service: "s".into(),
             path: Vec::new(),
+            labels: Vec::new(),
         };
         Record {
             time,
             severity: 0,
             flags: 0,
+            marks: 0,
             source: Arc::new(source),
             position,
             received_ns: 0,

@@ -69,6 +69,50 @@ pub struct SourceRecord {
     /// When something last arrived, nanoseconds since the epoch.
     #[prost(int64, tag = "12")]
     pub last_ns: i64,
+    /// Where the account in `counts` begins.
+    #[prost(uint64, tag = "13")]
+    pub begin: u64,
+    /// What became of the bytes since `begin`; absent: an older version wrote this, and counting begins at the frontier.
+    #[prost(message, optional, tag = "14")]
+    pub counts: Option<Counts>,
+    /// What is known of where it comes from.
+    #[prost(message, repeated, tag = "15")]
+    pub labels: Vec<v1::Label>,
+}
+
+/// What became of file bytes.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub struct Counts {
+    /// File bytes that stored records cover.
+    #[prost(uint64, tag = "1")]
+    pub stored_bytes: u64,
+    /// Those records.
+    #[prost(uint64, tag = "2")]
+    pub records: u64,
+    /// File bytes that a rule dropped.
+    #[prost(uint64, tag = "3")]
+    pub dropped_bytes: u64,
+    /// File bytes that a rule left out of its sample.
+    #[prost(uint64, tag = "4")]
+    pub sampled_bytes: u64,
+    /// File bytes in runs of NUL bytes.
+    #[prost(uint64, tag = "5")]
+    pub nuls_bytes: u64,
+    /// File bytes in gaps.
+    #[prost(uint64, tag = "6")]
+    pub gap_bytes: u64,
+}
+
+impl Counts {
+    /// Adds up.
+    pub fn add(&mut self, other: &Self) {
+        self.stored_bytes += other.stored_bytes;
+        self.records += other.records;
+        self.dropped_bytes += other.dropped_bytes;
+        self.sampled_bytes += other.sampled_bytes;
+        self.nuls_bytes += other.nuls_bytes;
+        self.gap_bytes += other.gap_bytes;
+    }
 }
 
 /// A batch that was taken.
@@ -98,6 +142,9 @@ pub struct BatchRecord {
     /// Of the bytes just before `end`.
     #[prost(message, optional, tag = "8")]
     pub guard: Option<v1::Fingerprint>,
+    /// What became of the bytes from `taken_from` on; absent: an older version wrote this, and all of it is stored.
+    #[prost(message, optional, tag = "9")]
+    pub counts: Option<Counts>,
 }
 
 /// A range that was given up.
@@ -121,6 +168,9 @@ pub struct GapRecord {
     /// When something of the source had last arrived before: what is missing was written between the two.
     #[prost(int64, tag = "6")]
     pub since_ns: i64,
+    /// More may be missing behind `end`, which may equal `begin`.
+    #[prost(bool, tag = "7")]
+    pub open_ended: bool,
 }
 
 /// A UUID of 16 bytes; none when it is not 16 bytes.
