@@ -6,14 +6,18 @@
 //! | --- | --- |
 //! | `cri`, `docker` | one physical line of each format |
 //! | `nuls` | holes in files |
+//! | `encoding` | lines in other encodings, as one stream |
 //! | `unwrap` | physical lines to contents, stream by stream |
 //! | `open` | what the bytes before a position say about each stream |
 //! | `weave` | the streams' records in the order of the file |
+//! | `origin` | which pod or container a path belongs to |
 
 pub mod cri;
 pub mod docker;
+pub mod encoding;
 pub mod nuls;
 pub mod open;
+pub mod origin;
 pub mod unwrap;
 pub mod weave;
 
