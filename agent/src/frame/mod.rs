@@ -75,3 +75,25 @@ pub fn detect(first_bytes: &[u8]) -> Option<Framing> {
     let framing = [Framing::Cri, Framing::Docker].into_iter().find(|framing| framing.parse(line).is_some());
     Some(framing.unwrap_or(Framing::Plain))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_tells() {
+        let cri = b"2026-11-23T12:00:00Z stdout F a\n";
+        assert_eq!(detect(cri), Some(Framing::Cri));
+        assert_eq!(detect(&cri[..20]), None);
+        let docker = br#"{"log":"a\n","stream":"stdout","time":"2026-11-23T12:00:00Z"}"#;
+        assert_eq!(detect(&[&docker[..], b"\n"].concat()), Some(Framing::Docker));
+        assert_eq!(detect(b"{\"log\":\"a\"}\n"), Some(Framing::Plain));
+    }
+
+    #[test]
+    fn what_would_be_no_line_does_not_fit() {
+        assert!(Framing::Cri.parse(b"2026-11-23T12:00:00Z stdout P ").is_none());
+        let two = br#"{"log":"a\nb\n","stream":"stdout","time":"2026-11-23T12:00:00Z"}"#;
+        assert!(Framing::Docker.parse(two).is_none());
+    }
+}

@@ -267,6 +267,29 @@ mod tests {
     }
 
     #[test]
+    fn an_unterminated_line_is_continued_as_it_stands() {
+        let file = line("stdout", "F", "hello");
+        let (first, position) = read(file.as_bytes(), 0, 33, Tail::All, 1000);
+        assert_eq!(first, [(Stream::Unframed, file[..33].to_owned(), flag::UNTERMINATED)]);
+        let (rest, _) = read(file.as_bytes(), position, file.len(), Tail::Hold, 1000);
+        assert_eq!(rest, []);
+        let (rest, end) = read(file.as_bytes(), position, file.len(), Tail::Lines, 1000);
+        assert_eq!((rest, end), (vec![(Stream::Unframed, file[position..].to_owned(), flag::CONTINUES)], file.len()));
+    }
+
+    #[test]
+    fn a_line_in_many_parts_is_cut_between_them() {
+        let file = [line("stdout", "P", "aaaa"), line("stdout", "P", "bbbb"), line("stdout", "F", "c")].concat();
+        let (records, end) = read(file.as_bytes(), 0, file.len(), Tail::Lines, 5);
+        let expected = [
+            (Stream::Stdout, "aaaa".to_owned(), flag::CUT),
+            (Stream::Stdout, "bbbb".to_owned(), flag::CUT | flag::CONTINUES),
+            (Stream::Stdout, "c\n".to_owned(), flag::CONTINUES),
+        ];
+        assert_eq!((records.as_slice(), end), (&expected[..], file.len()));
+    }
+
+    #[test]
     fn holes_are_no_records() {
         let text = "\0\0a\n b\n\0 \n c\n\0\0\0";
         let how = How { framing: Framing::Plain, inside_line: false, take_unterminated: false, line_bytes_max: 100 };
