@@ -28,7 +28,7 @@ pub(super) enum Place {
     RustMessage,
     Php,
     /// `/app/x.js:10`: the line of source follows.
-    NodePlace,
+    Node,
     /// A line that points at a column: Node puts a blank line and the error behind it.
     Caret,
     /// A line that ended in `{`.
@@ -41,7 +41,7 @@ impl Place {
             Some(b'p') if text.starts_with(b"panic: ") => Self::GoPanic,
             Some(b'f') if text.starts_with(b"fatal error: ") => Self::GoPanic,
             Some(b'g') if line::is_goroutine(text) => Self::Goroutine,
-            Some(b'/' | b'n' | b'f') if line::is_node_place(text) => Self::NodePlace,
+            Some(b'/' | b'n' | b'f') if line::is_node_place(text) => Self::Node,
             _ => Self::Message.behind(text),
         }
     }
@@ -60,7 +60,7 @@ impl Place {
             Self::RustPanic if date_time(text).is_none() && text[0] != b'{' => Some(Self::RustMessage),
             Self::RustMessage if text.starts_with(b"note: ") || text == b"stack backtrace:" => Some(*self),
             Self::Php if is_php_rest(text) => Some(*self),
-            Self::NodePlace => return self.node_source(text, rest),
+            Self::Node => return self.node_source(text, rest),
             Self::Brace if matches!(text, b"}" | b"]" | b"}," | b"],") => Some(Self::Message),
             _ => None,
         };
