@@ -207,6 +207,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
         1 => Just("ValueError: x\n".to_owned()),
         1 => Just("\nDuring handling of the above exception, another exception occurred:\n\n".to_owned()),
         1 => Just("Caused by: y\n".to_owned()),
+        3 => proptest::sample::select(TRACES.join("\0").replace('\n', "\n\0").split('\0').map(str::to_owned).collect::<Vec<_>>()),
         1 => "[a-z ]{0,60}",
     ];
     proptest::collection::vec(piece, 0..60).prop_map(|pieces| pieces.concat().into_bytes())
