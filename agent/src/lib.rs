@@ -2,6 +2,7 @@
 //!
 //! Stages in the way of a line; they share [`record`] and meet only in [`pipeline`]:
 //! [`discover`] > [`tail`] > [`assemble`] > [`parse`] > [`transaction`] > [`batch`] > [`ship`].
+//! [`frame`] takes off what a container runtime put around the lines, in front of [`assemble`].
 //! Beside them: [`identity`] (is this the same file), [`checkpoint`] (what is remembered), [`watermark`] (how far everything is
 //! shipped), [`config`], [`check`], [`metrics`], and [`run`] that starts and ends it all.
 
@@ -11,6 +12,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod config;
 pub mod discover;
+pub mod frame;
 pub mod identity;
 pub mod metrics;
 pub mod parse;
