@@ -2,18 +2,28 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
+//! | `reading` | the settings of one source |
 //! | `json`, `logfmt`, `text` | the three shapes of a line |
+//! | `layout/` | how text lines begin: which programs put time and severity where |
+//! | `pattern` | how they begin when the config says it |
 //! | `key` | what a key means |
-//! | `time`, `severity` | values |
+//! | `time`, `zone`, `severity` | values |
 //! | `scan` | the end of a string, sixteen bytes at a time |
 
 pub mod json;
 pub mod key;
+pub mod layout;
 pub mod logfmt;
+pub mod pattern;
+pub mod reading;
 pub mod scan;
 pub mod severity;
 pub mod text;
 pub mod time;
+pub mod zone;
+
+use layout::Memory;
+use reading::{Format, Reading};
 
 use crate::record::Fields;
 
@@ -26,25 +36,44 @@ pub enum Shape {
     Text,
 }
 
-/// Reads a record's first line, without its line feed, into `fields`.
+/// Reads a record's first line, without its line feed, into `fields`. Times that lack a year or a date are not taken.
 #[inline]
 pub fn parse(line: &[u8], fields: &mut Fields) -> Shape {
+    parse_with(line, &Reading::default(), 0, &mut Memory::default(), fields)
+}
+
+/// Reads a record's first line as `reading` says. A missing year or date is taken from `reference_ns` (nanoseconds since the
+/// epoch; 0 is none): now, or when the file was written last. `memory` belongs to the file.
+#[inline]
+pub fn parse_with(
+    line: &[u8],
+    reading: &Reading,
+    reference_ns: i64,
+    memory: &mut Memory,
+    fields: &mut Fields,
+) -> Shape {
     fields.clear();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match line.first() {
-        Some(b'{') => {
-            if json::parse(line, fields) {
+        Some(b'{') if matches!(reading.format, Format::Auto | Format::Json) => {
+            if json::parse(line, reading, fields) {
+                fields.layout = "json";
                 return Shape::Json;
             }
             fields.clear();
         }
-        Some(byte) if !byte.is_ascii_digit() && logfmt::looks_like(line) => {
-            logfmt::parse(line, fields);
+        Some(byte)
+            if !byte.is_ascii_digit()
+                && matches!(reading.format, Format::Auto | Format::Logfmt)
+                && logfmt::looks_like(line) =>
+        {
+            logfmt::parse(line, reading, fields);
+            fields.layout = "logfmt";
             return Shape::Logfmt;
         }
         _ => {}
     }
-    text::parse(line, fields);
+    text::parse(line, reading, reference_ns, memory, fields);
     Shape::Text
 }
 
