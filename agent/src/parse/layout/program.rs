@@ -16,15 +16,19 @@ pub fn read(line: &[u8], begin: usize, stamp: Stamp, format: Format) -> (Severit
     if begin == 0 && line[4] == b'/' {
         return if is_nginx(rest) { nginx(rest) } else { (severity::in_text(line, stamp.end), "go") };
     }
-    if begin == 0 && (rest.starts_with(b" [") || format == Format::Postgres) && may_be(Format::Postgres) {
-        if let Some(severity) = postgres(rest) {
-            return (severity, "postgres");
-        }
+    if begin == 0
+        && (rest.starts_with(b" [") || format == Format::Postgres)
+        && may_be(Format::Postgres)
+        && let Some(severity) = postgres(rest)
+    {
+        return (severity, "postgres");
     }
-    if begin == 0 && rest.get(1).is_some_and(u8::is_ascii_digit) && may_be(Format::Mysql) {
-        if let Some(severity) = mysql(rest) {
-            return (severity, "mysql");
-        }
+    if begin == 0
+        && rest.get(1).is_some_and(u8::is_ascii_digit)
+        && may_be(Format::Mysql)
+        && let Some(severity) = mysql(rest)
+    {
+        return (severity, "mysql");
     }
     let severity = severity::in_text(line, stamp.end);
     let layout = if begin > 0 {
