@@ -83,6 +83,49 @@ mod tests {
 
     use super::*;
 
+    const NOON: i64 = 1_795_435_200_000_000_000; // 2026-11-23T12:00:00Z
+
+    fn read(line: &str, raw: &reading::RawReading, memory: &mut Memory) -> (Option<i64>, &'static str) {
+        let mut fields = Fields::default();
+        parse_with(line.as_bytes(), &Reading::new(raw).unwrap(), NOON, memory, &mut fields);
+        (fields.time_ns, fields.layout)
+    }
+
+    #[test]
+    fn the_zone_of_the_source_counts_where_the_line_names_none() {
+        let raw = reading::RawReading { time_zone: Some("+02:00".to_owned()), ..Default::default() };
+        for line in [
+            r#"{"ts":"2026-11-23 14:00:00"}"#,
+            r#"{"ts":"2026-11-23T12:00:00Z"}"#,
+            "ts=2026-11-23T14:00:00 level=info",
+            "2026-11-23 14:00:00 x",
+            "2026-11-23 12:00:00 UTC [1] LOG:  x",
+            "Nov 23 14:00:00 host app: x",
+            "14:00:00 INFO x",
+        ] {
+            assert_eq!(read(line, &raw, &mut Memory::default()).0, Some(NOON), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_format_keeps_the_others_out() {
+        let raw = reading::RawReading { format: Some("klog".to_owned()), ..Default::default() };
+        let memory = &mut Memory::default();
+        assert_eq!(read("I1123 12:00:00.000000    1 a.go:1] x", &raw, memory), (Some(NOON), "klog"));
+        assert_eq!(read("2026-11-23 12:00:00 x", &raw, memory), (None, ""));
+        assert_eq!(read(r#"{"ts":"2026-11-23T12:00:00Z"}"#, &raw, memory), (None, ""));
+    }
+
+    #[test]
+    fn patterns_come_first_and_memory_changes_its_mind() {
+        let raw = reading::RawReading { time_patterns: vec!["%d/%m/%Y %T".to_owned()], ..Default::default() };
+        let memory = &mut Memory::default();
+        assert_eq!(read("23/11/2026 12:00:00 x", &raw, memory), (Some(NOON), "pattern"));
+        assert_eq!(read(r#"{"ts":"23/11/2026 12:00:00"}"#, &raw, memory), (Some(NOON), "json"));
+        assert_eq!(read("Nov 23 12:00:00 host app: x", &raw, memory), (Some(NOON), "rfc3164"));
+        assert_eq!(read("2026/11/23 12:00:00 x", &raw, memory), (Some(NOON), "go"));
+    }
+
     proptest! {
         #[test]
         fn never_panics(line in proptest::collection::vec(any::<u8>(), 0..200)) {
