@@ -70,6 +70,8 @@ pub struct Fields {
     /// The record's own time, nanoseconds since the Unix epoch.
     pub time_ns: Option<i64>,
     pub severity: Severity,
+    /// The name of the layout that the line was read by (`json`, `rfc3164`, `klog`); empty when nothing was recognised.
+    pub layout: &'static str,
     pub ids: Ids,
     /// For values that have to be un-escaped before they can be looked at.
     pub scratch: Vec<u8>,
@@ -80,6 +82,7 @@ impl Fields {
     pub fn clear(&mut self) {
         self.time_ns = None;
         self.severity = Severity::Unknown;
+        self.layout = "";
         self.ids.clear();
     }
 }

@@ -3,6 +3,7 @@
 //! Pure. Only what is needed to find keys and the ends of values is checked: a line that is no object falls back to text.
 
 use super::key::{self, Key};
+use super::reading::Reading;
 use super::scan::quote_or_backslash;
 use super::{severity, text, time};
 use crate::record::{Fields, Severity};
@@ -14,8 +15,8 @@ const DEPTH_MAX: usize = 4;
 const PATH_MAX: usize = 96;
 
 /// Reads `line`, which begins with `{`. False: it is no JSON object, and `fields` is to be thrown away.
-pub fn parse(line: &[u8], fields: &mut Fields) -> bool {
-    let mut scanner = Scanner { line, at: 1, message: None, path: [0; PATH_MAX] };
+pub fn parse(line: &[u8], reading: &Reading, fields: &mut Fields) -> bool {
+    let mut scanner = Scanner { line, reading, at: 1, message: None, path: [0; PATH_MAX] };
     let whole = scanner.object(fields, 0).is_some() && scanner.rest_is_blank();
     if whole
         && fields.ids.is_empty()
@@ -49,6 +50,7 @@ struct Text<'a> {
 
 struct Scanner<'a> {
     line: &'a [u8],
+    reading: &'a Reading,
     at: usize,
     message: Option<Text<'a>>,
     path: [u8; PATH_MAX],
@@ -181,10 +183,9 @@ impl<'a> Scanner<'a> {
             Key::Message => {
                 self.message.get_or_insert(value);
             }
-            Key::Time if fields.time_ns.is_none() => fields.time_ns = time::value(value.raw),
+            Key::Time if fields.time_ns.is_none() => fields.time_ns = self.reading.time(value.raw),
             Key::Severity if fields.severity == Severity::Unknown => {
-                fields.severity =
-                    severity::of_word(value.raw).or_else(|| severity::of_number(value.raw)).unwrap_or_default();
+                fields.severity = severity::of_value(value.raw).unwrap_or_default();
             }
             Key::Id(kind) if value.escaped => {
                 let mut scratch = std::mem::take(&mut fields.scratch);
@@ -204,7 +205,8 @@ impl<'a> Scanner<'a> {
 
 fn take_bare(meaning: Key, value: &[u8], fields: &mut Fields) {
     match meaning {
-        Key::Time if fields.time_ns.is_none() => fields.time_ns = time::epoch(value),
+        Key::Time if fields.time_ns.is_none() => fields.time_ns = time::number(value),
+        Key::Nanoseconds => fields.time_ns = fields.time_ns.map(|time| time::with_nanoseconds(time, value)),
         Key::Severity if fields.severity == Severity::Unknown => {
             fields.severity = severity::of_number(value).unwrap_or_default();
         }
@@ -250,7 +252,7 @@ mod tests {
 
     fn read(line: &str) -> Option<Found> {
         let mut fields = Fields::default();
-        parse(line.as_bytes(), &mut fields).then(|| {
+        parse(line.as_bytes(), &Reading::default(), &mut fields).then(|| {
             let ids = fields.ids.iter().map(|(kind, id)| (kind, String::from_utf8_lossy(id).into_owned())).collect();
             (fields.time_ns, fields.severity, ids)
         })
@@ -337,6 +339,19 @@ mod tests {
                 Severity::Info,
                 request("123456"),
             ),
+            (
+                r#"{"instant":{"epochSecond":1795435200,"nanoOfSecond":0},"thread":"main","level":"INFO","loggerName":"a"}"#,
+                NOON,
+                Severity::Info,
+                vec![],
+            ),
+            (
+                r#"{"timestamp":{"seconds":1795435199,"nanos":1000000000},"severity":"INFO"}"#,
+                NOON - 1_000_000_000,
+                Severity::Info,
+                vec![],
+            ),
+            (r#"{"time":"2026-11-23T12:00:00Z","level":"ERROR+2","msg":"slog"}"#, NOON, Severity::Error, vec![]),
         ] {
             assert_eq!(read(line), Some((Some(time), severity, ids)), "{line}");
         }

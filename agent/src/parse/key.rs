@@ -10,6 +10,8 @@ use crate::transaction;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     Time,
+    /// What a time of whole seconds lacks.
+    Nanoseconds,
     Severity,
     Message,
     Id(IdKind),
@@ -28,7 +30,14 @@ const TIME: &[&str] = &[
     "asctime",
     "timestampns",
     "timems",
+    "timemillis",
+    "timelocal",
+    "timeiso8601",
+    "timeunixnano",
+    "instantepochsecond",
+    "timestampseconds",
 ];
+const NANOSECONDS: &[&str] = &["instantnanoofsecond", "timestampnanos"];
 const SEVERITY: &[&str] = &["level", "lvl", "severity", "loglevel", "levelname", "@l", "severitytext"];
 const MESSAGE: &[&str] = &["msg", "message", "@m", "@mt"];
 
@@ -142,13 +151,17 @@ fn look_up(parts: &[&[u8]]) -> Option<Key> {
     }
 }
 
-const COUNT: usize = TIME.len() + SEVERITY.len() + MESSAGE.len() + transaction::NAMES.len();
+const COUNT: usize = TIME.len() + NANOSECONDS.len() + SEVERITY.len() + MESSAGE.len() + transaction::NAMES.len();
 
 const fn named(mut index: usize) -> (&'static str, Key) {
     if index < TIME.len() {
         return (TIME[index], Key::Time);
     }
     index -= TIME.len();
+    if index < NANOSECONDS.len() {
+        return (NANOSECONDS[index], Key::Nanoseconds);
+    }
+    index -= NANOSECONDS.len();
     if index < SEVERITY.len() {
         return (SEVERITY[index], Key::Severity);
     }

@@ -1,7 +1,8 @@
 //! `key=value key="quoted value"`, as Go's and Heroku's loggers write it. Pure. Words without `=` are stepped over.
 
 use super::key::{self, Key};
-use super::{severity, text, time};
+use super::reading::Reading;
+use super::{severity, text};
 use crate::record::{Fields, Severity};
 use crate::transaction;
 
@@ -22,7 +23,7 @@ pub fn looks_like(line: &[u8]) -> bool {
 }
 
 /// Reads `line`.
-pub fn parse(line: &[u8], fields: &mut Fields) {
+pub fn parse(line: &[u8], reading: &Reading, fields: &mut Fields) {
     let mut message = None;
     let mut rest = line;
     while let Some(at) = memchr::memchr(b'=', rest) {
@@ -30,9 +31,9 @@ pub fn parse(line: &[u8], fields: &mut Fields) {
         let key = &rest[key_begin..at];
         let (value, end) = value(rest, at + 1);
         match key::meaning(key) {
-            Some(Key::Time) if fields.time_ns.is_none() => fields.time_ns = time::value(value),
+            Some(Key::Time) if fields.time_ns.is_none() => fields.time_ns = reading.time(value),
             Some(Key::Severity) if fields.severity == Severity::Unknown => {
-                fields.severity = severity::of_word(value).or_else(|| severity::of_number(value)).unwrap_or_default();
+                fields.severity = severity::of_value(value).unwrap_or_default();
             }
             Some(Key::Message) => message = Some(value),
             Some(Key::Id(kind)) => transaction::take(kind, value, "field", &mut fields.ids),
@@ -77,6 +78,7 @@ mod tests {
         let mut fields = Fields::default();
         parse(
             br#"time="2026-11-23T12:00:00Z" level=warning msg="a \"quoted\" word=x" traceID=4bf92f3577b34da6a3ce929d0e0e4736 empty= request_id="req-1""#,
+            &Reading::default(),
             &mut fields,
         );
         assert_eq!(fields.time_ns, Some(1_795_435_200_000_000_000));
@@ -84,10 +86,10 @@ mod tests {
         let ids: Vec<_> = fields.ids.iter().collect();
         assert_eq!(ids, [(IdKind::Trace, &b"4bf92f3577b34da6a3ce929d0e0e4736"[..]), (IdKind::Request, b"req-1")]);
         fields.clear();
-        parse(b"at=info method=GET app.txn_id=txn-99 fwd=\"unclosed", &mut fields);
+        parse(b"at=info method=GET app.txn_id=txn-99 fwd=\"unclosed", &Reading::default(), &mut fields);
         assert_eq!(fields.ids.iter().collect::<Vec<_>>(), [(IdKind::Transaction, &b"txn-99"[..])]);
         fields.clear();
-        parse(b"level=info msg=\"answered, correlation_id: c-0042\"", &mut fields);
+        parse(b"level=info msg=\"answered, correlation_id: c-0042\"", &Reading::default(), &mut fields);
         assert_eq!(fields.ids.iter().collect::<Vec<_>>(), [(IdKind::Correlation, &b"c-0042"[..])]);
     }
 

@@ -1,39 +1,37 @@
-//! Plain text: a time near the start, a severity word after it, IDs anywhere. Pure.
+//! Plain text: time and severity by one of the layouts, IDs anywhere. Pure.
 //!
 //! IDs come as `key=value`, `key: value` and `"key":"value"`, in Spring's brackets, behind New Relic's mark, as a bare traceparent or
 //! X-Ray ID, and, in access logs, as the last 32 hex digits or UUID, or where Envoy writes it.
 
-use super::key;
-use super::{severity, time};
-use crate::record::{Fields, IdKind, Ids, Severity};
+use super::layout::{self, Memory, Source};
+use super::reading::Reading;
+use super::zone::Zone;
+use super::{key, severity, time};
+use crate::record::{Fields, IdKind, Ids};
 use crate::transaction::{self, is_hex, is_traceparent, is_uuid, is_xray};
 
-/// A time further right is no time of the record.
-const TIME_WITHIN: usize = 80;
 /// So far right an access log's `[23/Nov/2026:12:00:00 +0000]` may be.
 const ACCESS_TIME_WITHIN: usize = 200;
-/// A severity word further behind the time is part of the message.
-const SEVERITY_WITHIN: usize = 100;
 const KEY_LENGTH_MAX: usize = 40;
 /// The shortest bare token that is an ID without a key.
 const BARE_LENGTH_MIN: usize = 35;
 
 /// Reads `line`.
-pub fn parse(line: &[u8], fields: &mut Fields) {
-    let mut searched_from = 0;
-    let mut before_time = 0;
-    if let Some((time, begin, end)) = leading_time(line) {
-        fields.time_ns = Some(time);
-        searched_from = end;
-        before_time = begin;
-    } else if let Some((time, end)) = access_time(line) {
-        fields.time_ns = Some(time);
+pub fn parse(line: &[u8], reading: &Reading, reference_ns: i64, memory: &mut Memory, fields: &mut Fields) {
+    let source = Source { reading, reference_ns };
+    if let Some(found) = layout::find(line, source, memory) {
+        fields.time_ns = found.time_ns;
+        fields.severity = found.severity;
+        fields.layout = found.layout;
+    } else if layout::allows_access(reading.format)
+        && let Some((time, end)) = access_time(line, &reading.zone)
+    {
+        fields.time_ns = time;
+        fields.layout = "access";
         find_ids(line, &mut fields.ids);
         return access(&line[end..], fields);
-    }
-    fields.severity = severity_word(line, searched_from);
-    if fields.severity == Severity::Unknown && before_time > 0 {
-        fields.severity = severity_word(&line[..before_time], 0);
+    } else if reading.format.guesses() {
+        fields.severity = severity::in_text(line, 0);
     }
     find_ids(line, &mut fields.ids);
 }
@@ -203,28 +201,11 @@ fn bare(text: &[u8], ids: &mut Ids) {
     }
 }
 
-/// The first date and time that begins a word near the start.
-fn leading_time(line: &[u8]) -> Option<(i64, usize, usize)> {
-    let window = &line[..line.len().min(TIME_WITHIN)];
-    let mut before = b' ';
-    for (at, byte) in window.iter().enumerate() {
-        if matches!(byte, b'1' | b'2')
-            && !before.is_ascii_alphanumeric()
-            && line.get(at + 4).is_some_and(|byte| matches!(byte, b'-' | b'/'))
-            && let Some((time, length)) = time::date_time(&line[at..])
-        {
-            return Some((time, at, at + length));
-        }
-        before = *byte;
-    }
-    None
-}
-
-fn access_time(line: &[u8]) -> Option<(i64, usize)> {
+fn access_time(line: &[u8], zone: &Zone) -> Option<(Option<i64>, usize)> {
     let window = &line[..line.len().min(ACCESS_TIME_WITHIN)];
     memchr::memchr_iter(b'[', window).find_map(|at| {
-        let (time, length) = time::apache(&line[at + 1..])?;
-        Some((time, at + 1 + length))
+        let stamp = time::apache(&line[at + 1..])?;
+        Some((stamp.instant_ns(zone), at + 1 + stamp.end))
     })
 }
 
@@ -243,48 +224,14 @@ fn access(rest: &[u8], fields: &mut Fields) {
     }
 }
 
-/// The first severity word after `from`. Only a word in capitals or in brackets counts, or the very first one: "error" in the
-/// middle of a sentence says nothing.
-fn severity_word(line: &[u8], from: usize) -> Severity {
-    let window = &line[from..line.len().min(from + SEVERITY_WITHIN)];
-    let mut at = 0;
-    let mut first = true;
-    while at < window.len() {
-        if !window[at].is_ascii_alphabetic() {
-            at += 1;
-            continue;
-        }
-        let length = window[at..].iter().position(|byte| !byte.is_ascii_alphabetic()).unwrap_or(window.len() - at);
-        let word = &window[at..at + length];
-        let before = if at == 0 { b' ' } else { window[at - 1] };
-        let after = window.get(at + length).copied().unwrap_or(b' ');
-        let alone = !before.is_ascii_digit()
-            && (!matches!(before, b'_' | b'.' | b'-') || after == b':')
-            && !after.is_ascii_digit()
-            && !matches!(after, b'_' | b'.' | b'-' | b'/');
-        let loud = word.len() >= 3 && word.iter().all(u8::is_ascii_uppercase);
-        let bracketed =
-            matches!((before, after), (b'[', b']') | (b'<', b'>') | (b'(', b')') | (b'|', b'|') | (b'=', b' '));
-        if alone
-            && (loud || bracketed || (first && word.len() >= 3))
-            && let Some(severity) = severity::of_word(word)
-        {
-            return severity;
-        }
-        // A zone or a letter behind the time is not yet the first word.
-        first = first && word.len() < 3;
-        at += length;
-    }
-    Severity::Unknown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Severity;
 
     fn read(line: &str) -> (Option<i64>, Severity, Vec<(IdKind, String)>) {
         let mut fields = Fields::default();
-        parse(line.as_bytes(), &mut fields);
+        parse(line.as_bytes(), &Reading::default(), 0, &mut Memory::default(), &mut fields);
         let ids = fields.ids.iter().map(|(kind, id)| (kind, String::from_utf8_lossy(id).into_owned())).collect();
         (fields.time_ns, fields.severity, ids)
     }
