@@ -3,7 +3,8 @@
 //! Stages in the way of a line; they share [`record`] and meet only in [`pipeline`]:
 //! [`discover`] > [`tail`] > [`assemble`] > [`parse`] > [`transaction`] > [`batch`] > [`ship`].
 //! Beside them: [`identity`] (is this the same file), [`checkpoint`] (what is remembered), [`watermark`] (how far everything is
-//! shipped), [`config`], [`check`], [`metrics`], and [`run`] that starts and ends it all.
+//! shipped), [`rules`] (what a source drops, redacts and attaches), [`config`], [`check`], [`metrics`], and [`run`] that starts
+//! and ends it all.
 
 pub mod assemble;
 pub mod batch;
@@ -16,6 +17,7 @@ pub mod metrics;
 pub mod parse;
 pub mod pipeline;
 pub mod record;
+pub mod rules;
 pub mod run;
 pub mod ship;
 pub mod tail;
