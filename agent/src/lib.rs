@@ -4,7 +4,8 @@
 //! [`discover`] > [`tail`] > [`assemble`] > [`parse`] > [`transaction`] > [`batch`] > [`ship`].
 //! [`frame`] takes off what a container runtime put around the lines, in front of [`assemble`].
 //! Beside them: [`identity`] (is this the same file), [`checkpoint`] (what is remembered), [`watermark`] (how far everything is
-//! shipped), [`config`], [`check`], [`metrics`], and [`run`] that starts and ends it all.
+//! shipped), [`rules`] (what a source drops, redacts and attaches), [`config`], [`check`], [`metrics`], and [`run`] that starts
+//! and ends it all.
 
 pub mod assemble;
 pub mod batch;
@@ -18,6 +19,7 @@ pub mod metrics;
 pub mod parse;
 pub mod pipeline;
 pub mod record;
+pub mod rules;
 pub mod run;
 pub mod ship;
 pub mod tail;
