@@ -8,7 +8,7 @@ use bytes::Bytes;
 use xxhash_rust::xxh3::xxh3_64;
 use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
 
-use crate::record::{Fields, IDS_MAX, Ids, flag, mark};
+use crate::record::{Fields, flag, mark};
 
 /// zstd's level: the compression costs as much CPU as all the rest of the agent.
 const ZSTD_LEVEL: i32 = 1;
@@ -248,8 +248,8 @@ impl Builder {
         self.severities.push(fields.severity as u8);
         self.flags.push(flags);
         self.id_counts.push(fields.ids.len() as u8);
-        for (index, (kind, value)) in fields.ids.iter().enumerate() {
-            let reference = self.ids.reference(kind as u8, is_attached(&fields.ids, index), value);
+        for id in fields.ids.iter_why() {
+            let reference = self.ids.reference(id.kind as u8, id.attached, id.value);
             put_varint(&mut self.id_refs, u64::from(reference));
         }
         self.previous_ns = time_ns;
@@ -348,12 +348,6 @@ impl Skipped {
             put_varint(out, u64::from(value));
         }
     }
-}
-
-/// Whether a rule attached the ID, rather than that it stands in the record. No rule does so yet.
-fn is_attached(_ids: &Ids, index: usize) -> bool {
-    debug_assert!(index < IDS_MAX);
-    false
 }
 
 /// The batch's distinct IDs, as encoded `TransactionId` messages, with a hash table over them.

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clew_service::config::load;
@@ -11,8 +12,14 @@ use clew_service::units::{Size, Span};
 use serde::Deserialize;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use crate::assemble::joining::RawJoining;
 use crate::discover::glob::{Exclude, Pattern, placeholders};
 use crate::discover::rotated::live_names;
+use crate::frame::origin;
+use crate::parse::id_pattern::RawIdPattern;
+use crate::rules::keep::{RawDrop, RawSample};
+use crate::rules::redact::RawRedact;
+use crate::treatment::{RawTreatment, Treatment};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +61,21 @@ struct RawSource {
     symlinks: Vec<PathBuf>,
     ignore_older: Option<Span>,
     start_at: Option<StartAt>,
+    format: Option<String>,
+    encoding: Option<String>,
+    time_zone: Option<String>,
+    #[serde(default)]
+    time_patterns: Vec<String>,
+    #[serde(default)]
+    multiline: RawJoining,
+    #[serde(default)]
+    id: Vec<RawIdPattern>,
+    #[serde(default)]
+    redact: Vec<RawRedact>,
+    #[serde(default)]
+    drop: Vec<RawDrop>,
+    #[serde(default)]
+    sample: Vec<RawSample>,
 }
 
 /// What the agent runs with.
@@ -113,6 +135,8 @@ pub struct SourceConfig {
     /// Files that were last modified longer ago are left alone.
     pub ignore_older: Option<Duration>,
     pub start_at: StartAt,
+    /// What is done with its records.
+    pub treatment: Arc<Treatment>,
 }
 
 impl SourceConfig {
@@ -240,7 +264,8 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
     let include: Vec<Pattern> =
         raw.include.iter().map(|text| Pattern::new(text)).collect::<Result<_, _>>().map_err(in_source)?;
     for pattern in &include {
-        if let Some(missing) = placeholders(name).find(|capture| !pattern.captures().any(|known| known == *capture)) {
+        let is_known = |name: &str| pattern.captures().any(|known| known == name) || origin::NAMES.contains(&name);
+        if let Some(missing) = placeholders(name).find(|capture| !is_known(capture)) {
             return Err(in_source(format!("include {:?} captures no {{{missing}}}", pattern.text())));
         }
     }
@@ -248,9 +273,22 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
     if let Some(root) = raw.symlinks.iter().find(|root| !root.is_absolute()) {
         return Err(in_source(format!("symlinks {root:?} is not absolute; name a directory from / on")));
     }
+    let treatment = Treatment::new(&RawTreatment {
+        format: raw.format,
+        encoding: raw.encoding,
+        time_zone: raw.time_zone,
+        time_patterns: raw.time_patterns,
+        multiline: raw.multiline,
+        id: raw.id,
+        redact: raw.redact,
+        drop: raw.drop,
+        sample: raw.sample,
+    })
+    .map_err(in_source)?;
     Ok(SourceConfig {
         include,
         exclude,
+        treatment: Arc::new(treatment),
         rotated: raw.rotated.unwrap_or(true),
         symlinks: raw.symlinks,
         ignore_older: raw.ignore_older.map(|span| span.0),

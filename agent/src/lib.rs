@@ -24,4 +24,5 @@ pub mod run;
 pub mod ship;
 pub mod tail;
 pub mod transaction;
+pub mod treatment;
 pub mod watermark;

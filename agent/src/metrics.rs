@@ -38,6 +38,12 @@ metrics! {
     records_cut: Count, "clew_agent_records_cut", "Records that were cut at the length limit";
     records_without_time: Count, "clew_agent_records_without_time", "Records that have no time of their own";
     records_without_id: Count, "clew_agent_records_without_id", "Records in which no transaction ID was found";
+    records_dropped: Count, "clew_agent_records_dropped", "Records that a drop rule left out";
+    records_sampled: Count, "clew_agent_records_sampled", "Records that a sample rule left out";
+    records_redacted: Count, "clew_agent_records_redacted", "Records in which something was replaced";
+    records_withheld: Count, "clew_agent_records_withheld", "Records that were withheld because redacting them failed";
+    records_ids_left_out: Count, "clew_agent_records_ids_left_out", "Records with more IDs than are kept";
+    nul_bytes: Count, "clew_agent_nul_bytes", "NUL bytes that were passed over: holes in files";
     gaps: Count, "clew_agent_gaps", "Byte ranges that could not be read any more";
     gap_bytes: Count, "clew_agent_gap_bytes", "Bytes in those ranges";
     deleted_open_bytes: Level, "clew_agent_deleted_open_bytes", "Bytes of deleted files that are held open until they are shipped";

@@ -369,6 +369,7 @@ mod tests {
     use super::*;
     use crate::config::StartAt;
     use crate::discover::glob::{Exclude, Pattern};
+    use crate::treatment::{RawTreatment, Treatment};
 
     fn source(service: &str, include: &str, exclude: &[String]) -> SourceConfig {
         SourceConfig {
@@ -379,6 +380,7 @@ mod tests {
             symlinks: Vec::new(),
             ignore_older: None,
             start_at: StartAt::default(),
+            treatment: Treatment::new(&RawTreatment::default()).unwrap().into(),
         }
     }
 

@@ -7,12 +7,13 @@ use std::borrow::Cow;
 
 use super::{Frame, Stream};
 use crate::parse::time::date_time;
+use crate::parse::zone::Zone;
 
 /// Reads one physical line, without its line feed.
 pub fn parse(line: &[u8]) -> Option<Frame<'_>> {
     let mut words = line.splitn(4, |byte| *byte == b' ');
     let time = words.next()?;
-    let (time_ns, length) = date_time(time)?;
+    let stamp = date_time(time)?;
     let stream = match words.next()? {
         b"stdout" => Stream::Stdout,
         b"stderr" => Stream::Stderr,
@@ -24,7 +25,7 @@ pub fn parse(line: &[u8]) -> Option<Frame<'_>> {
         _ => return None,
     };
     let content = Cow::Borrowed(words.next().unwrap_or_default());
-    (length == time.len()).then_some(Frame { stream, time_ns: Some(time_ns), content, partial })
+    (stamp.end == time.len()).then_some(Frame { stream, time_ns: stamp.instant_ns(&Zone::default()), content, partial })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use super::{Frame, Stream};
 use crate::parse::time::date_time;
+use crate::parse::zone::Zone;
 
 /// Reads one physical line, without its line feed. The keys may stand in any order; others are passed over.
 pub fn parse(line: &[u8]) -> Option<Frame<'_>> {
@@ -21,7 +22,7 @@ pub fn parse(line: &[u8]) -> Option<Frame<'_>> {
             match key {
                 b"log" => log = Some(value),
                 b"stream" => stream = Some(value),
-                b"time" => time_ns = Some(date_time(value)?.0),
+                b"time" => time_ns = date_time(value)?.instant_ns(&Zone::default()),
                 _ => {}
             }
         } else {

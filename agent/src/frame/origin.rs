@@ -5,6 +5,9 @@ use serde::Deserialize;
 /// Names and values, as the source is labelled with them.
 pub type Labels = Vec<(String, String)>;
 
+/// The labels that a service may be named after although no include captures them.
+pub const NAMES: [&str; 6] = ["namespace", "pod", "pod_uid", "container", "container_id", "container_name"];
+
 /// `/var/log/pods/<namespace>_<pod>_<uid>/<container>/<restart>.log`,
 /// `/var/log/containers/<pod>_<namespace>_<container>-<id>.log`, `/var/lib/docker/containers/<id>/<id>-json.log`.
 /// Empty for any other path. Rotated files are recognised too.

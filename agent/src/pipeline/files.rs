@@ -15,7 +15,9 @@ use super::source::{Ending, Id, Mark, Phase, Source};
 use super::{Pipeline, RELIST_DELAY};
 use crate::checkpoint::Remembered;
 use crate::config::StartAt;
+use crate::discover::glob::fill;
 use crate::discover::walk::{Entry, Found};
+use crate::frame::origin::{self, Labels};
 use crate::identity;
 use crate::ship::session::now_ns;
 use crate::tail::file::{LogFile, OpenError};
@@ -358,6 +360,11 @@ impl Pipeline {
         source.path.clone_from(&found.path);
         source.rotated = found.rotated;
         source.copies_are_read = config.rotated;
+        source.treatment = config.treatment.clone();
+        source.labels = labels(&source);
+        if source.service.contains('{') {
+            source.service = fill(&source.service, &source.labels).into();
+        }
         source.compression = found.compression;
         source.seen_in_pass = self.pass;
         let skip_old = config.start_at == StartAt::End && !self.started.contains(&config.include_hash());
@@ -509,6 +516,32 @@ fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
                 identity::prefix_agrees(file, remembered.prefix).unwrap_or(false)
                     && identity::guard_agrees(file, remembered.frontier, remembered.guard).unwrap_or(false)
             }))
+}
+
+/// Docker keeps more than this beside no container's log.
+const DOCKER_CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+/// Which pod or container the file belongs to, as its path says and what Docker keeps beside it.
+fn labels(source: &Source) -> Labels {
+    let mut labels = source.path.to_str().map(origin::labels).unwrap_or_default();
+    if labels.is_empty() && source.location.path() != source.path {
+        labels = source.location.path().to_str().map(origin::labels).unwrap_or_default();
+    }
+    if labels.iter().any(|(name, _)| name == "container_id")
+        && let Ok((file, status)) = LogFile::open(&source.location.path().with_file_name("config.v2.json"))
+        && status.size <= DOCKER_CONFIG_BYTES_MAX
+    {
+        let mut bytes = vec![0; status.size as usize];
+        let read = file.read_at(0, &mut bytes).unwrap_or(0);
+        match origin::docker_labels(&bytes[..read]) {
+            Ok((name, own)) => {
+                labels.push(("container_name".to_owned(), name));
+                labels.extend(own);
+            }
+            Err(error) => tracing::debug!("beside {}: {error}", source.path.display()),
+        }
+    }
+    labels
 }
 
 /// The mark at the end of a file of which nothing is to be read that it holds now.

@@ -8,6 +8,7 @@
 //! | `examine` | how much a compressed file holds |
 //! | `queue` | whose turn it is |
 //! | `turn` | one source reads one batch and hands it to the session |
+//! | `stage` | records between assembly and the batch |
 //! | `session` | what the aggregator says |
 //! | `drain` | the end |
 //! | `keeper` | writes checkpoints |
@@ -23,6 +24,7 @@ mod keeper;
 mod queue;
 mod session;
 pub mod source;
+mod stage;
 mod table;
 mod turn;
 
@@ -50,6 +52,7 @@ use keeper::Keeper;
 use queue::Queue;
 use session::Session;
 use source::Id;
+use stage::Scratch;
 use table::Table;
 
 /// What wakes the pipeline.
@@ -98,6 +101,7 @@ pub struct Pipeline {
     builder: Builder,
     fields: Fields,
     buffer: Vec<u8>,
+    scratch: Scratch,
     watermark: Watermark,
     keeper: Keeper,
     epoch: u64,
@@ -164,6 +168,7 @@ impl Pipeline {
             builder: Builder::default(),
             fields: Fields::default(),
             buffer: Vec::new(),
+            scratch: Scratch::default(),
             watermark: Watermark::default(),
             keeper,
             epoch: checkpoint.epoch,

@@ -67,9 +67,9 @@ impl Queue {
     /// The one that `next` gave could not have its turn. True: it was backlog.
     pub fn put_back(&mut self, id: Id) -> bool {
         if self.last_was_backlog {
-            self.backlog.push_front(id)
+            self.backlog.push_front(id);
         } else {
-            self.live.push_front(id)
+            self.live.push_front(id);
         }
         self.last_was_backlog
     }

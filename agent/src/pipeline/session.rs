@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use clew_proto::v1::aggregator_message::Message;
 use clew_proto::v1::{
-    AgentMessage, Candidate, CloseSource, GapReason, OpenSource, Refused, SourceState, agent_message,
+    AgentMessage, Candidate, CloseSource, GapReason, Label, OpenSource, Refused, SourceState, agent_message,
 };
 use tokio::sync::mpsc;
 
@@ -163,7 +163,11 @@ impl Pipeline {
             begin: source.acked.position,
             fresh: source.fresh && source.file.is_some(),
             may_be_copy: source.rotated || source.compression.is_some(),
-            labels: Vec::new(),
+            labels: source
+                .labels
+                .iter()
+                .map(|(name, value)| Label { name: name.clone(), value: value.clone() })
+                .collect(),
         };
         source.phase = Phase::Asked;
         if !session.send(AgentMessage { message: Some(agent_message::Message::OpenSource(message)) }) {

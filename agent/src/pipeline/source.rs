@@ -11,10 +11,13 @@ use crate::assemble::Tail;
 use clew_proto::v1::GapReason;
 
 use crate::checkpoint::Remembered;
+use crate::frame::origin::Labels;
 use crate::identity::{self, Fingerprint, PREFIX_BYTES_MAX};
+use crate::parse::layout::Memory;
 use crate::tail::beneath::Location;
 use crate::tail::file::{FileKey, LogFile, Status};
 use crate::tail::inflate::Compression;
+use crate::treatment::{Lines, Treatment};
 
 /// Identifies a source in this process; never used twice.
 pub type Id = usize;
@@ -85,6 +88,14 @@ pub struct Source {
     pub owed: Option<u64>,
     /// No directory names its file any more.
     pub unlinked: bool,
+    /// What is done with its records.
+    pub treatment: Arc<Treatment>,
+    /// What the file is made of, once its first line is known.
+    pub lines: Option<Lines>,
+    /// How its lines were laid out last.
+    pub memory: Memory,
+    /// Which pod or container it belongs to.
+    pub labels: Labels,
     /// The record before the position is text.
     pub after_text: bool,
     pub phase: Phase,
@@ -157,6 +168,10 @@ impl Source {
             ended: None,
             owed: None,
             unlinked: false,
+            treatment: Arc::new(Treatment::default()),
+            lines: None,
+            memory: Memory::default(),
+            labels: Labels::new(),
             after_text: true,
             phase: Phase::Unannounced,
             alias: 0,

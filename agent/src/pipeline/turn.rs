@@ -9,13 +9,14 @@ use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
 use super::source::{Ending, Id, Mark, Phase, Source};
-use crate::assemble::{Before, Limits, Sink, Tail, assemble};
-use crate::batch::{Builder, Encoded, RECORDS_MAX};
+use super::stage::{Counts, Given, Stage};
+use crate::assemble::{Limits, Tail};
+use crate::batch::{Encoded, RECORDS_MAX};
+use crate::frame::open;
 use crate::identity::{self, Fingerprint, GUARD_BYTES_MAX, PREFIX_BYTES_MAX};
-use crate::parse::{self, Shape};
-use crate::record::{Fields, flag};
 use crate::ship::session::now_ns;
 use crate::tail::file::Status;
+use crate::treatment::Lines;
 
 /// The last record of a text file is held for this long, because a stack trace may follow.
 const HOLD: Duration = Duration::from_millis(300);
@@ -27,6 +28,10 @@ const ACTIVE_INTERVAL: Duration = Duration::from_millis(250);
 /// A file that cannot be read is tried again after this.
 const ERROR_DELAY: Duration = Duration::from_secs(1);
 const RECORD_LINES_MAX: usize = 1000;
+/// So much of a file is looked at to find out what it is made of; a longer first line is no container's.
+const FIRST_BYTES: usize = 32 << 10;
+/// Lines that are taken apart and put together again come in smaller portions: records have a limit by number too.
+const WOVEN_BYTES_MAX: u64 = 1 << 20;
 /// A file that was cut off so soon after it last grew may have grown once more in between.
 const GREW_LATELY: Duration = Duration::from_secs(60);
 
@@ -156,7 +161,6 @@ impl Pipeline {
         let flush = self.idle_flush();
         let Some(session) = &mut self.session else { return Ok(Outcome::Done) };
         let Some(source) = self.table.get_mut(id) else { return Ok(Outcome::Done) };
-        let Some(file) = &source.file else { return Ok(Outcome::Done) };
         let unread = source.size - source.read.position;
         let wanted = unread.min(session.batch_bytes_max);
         let idle = now.saturating_duration_since(source.grown_at);
@@ -172,42 +176,71 @@ impl Pipeline {
         if session.credit_bytes < wanted || session.is_full() {
             return Ok(Outcome::Blocked);
         }
+        let lines = match lines_of(source)? {
+            Some(lines) => lines,
+            // The first line is not whole yet; what is shipped of it is shipped as it stands.
+            None if tail == Tail::All => Lines::Plain,
+            None => {
+                source.stalled = Some((source.size, tail));
+                return Ok(Outcome::Done);
+            }
+        };
+        let Some(file) = &source.file else { return Ok(Outcome::Done) };
 
         let guard_length = source.read.guard.length as usize;
-        let needed = GUARD_BYTES_MAX + session.batch_bytes_max as usize;
+        // What the streams of a container were doing stands in the bytes before.
+        let lookback = match lines {
+            Lines::Framed(_) => source.read.position.min(open::BYTES_MAX as u64) as usize,
+            Lines::Plain | Lines::Encoded(_) => guard_length,
+        };
+        let wanted = if lines == Lines::Plain { wanted } else { wanted.min(WOVEN_BYTES_MAX) };
+        let needed = open::BYTES_MAX.max(GUARD_BYTES_MAX) + session.batch_bytes_max as usize;
         if self.buffer.len() < needed {
             self.buffer.resize(needed, 0);
         }
-        let read = file
-            .read_at(source.read.position - guard_length as u64, &mut self.buffer[..guard_length + wanted as usize])?;
-        if read < guard_length || Fingerprint::of(&self.buffer[..guard_length]) != source.read.guard {
+        let read =
+            file.read_at(source.read.position - lookback as u64, &mut self.buffer[..lookback + wanted as usize])?;
+        if read < lookback || Fingerprint::of(&self.buffer[lookback - guard_length..lookback]) != source.read.guard {
             self.replace(id, false, now);
             return Ok(Outcome::Done);
         }
         source.verified_size = source.size;
         source.verified_ns = source.modified_ns;
         let whole = &self.buffer[..read];
-        let bytes = &whole[guard_length..];
+        let bytes = &whole[lookback..];
         let at_end = source.read.position + bytes.len() as u64 >= source.size;
-        let before = match whole[..guard_length].last() {
-            None => Before::Nothing,
-            Some(b'\n') if source.after_text => Before::Text,
-            Some(b'\n') => Before::Nothing,
-            Some(_) => Before::OpenLine,
-        };
         let limits = Limits {
             record_bytes_max: self.config.limits.record_bytes_max.min(session.batch_bytes_max - 1) as usize,
             record_lines_max: RECORD_LINES_MAX,
         };
-        self.builder.begin(source.read.last_time_ns, now_ns() as i64);
-        let mut stage =
-            Stage { builder: &mut self.builder, fields: &mut self.fields, cut: 0, is_text: false, after_text: false };
-        let mut consumed = assemble(bytes, before, tail, limits, &mut stage);
-        if consumed == 0 && !at_end {
-            // One record fills the buffer.
-            consumed = assemble(bytes, before, tail.max(Tail::Lines), limits, &mut stage);
+        let treatment = source.treatment.clone();
+        let (mut consumed, mut counts, mut after_text) = (0, Counts::default(), source.after_text);
+        for tail in tails(tail, at_end) {
+            self.builder.begin(source.read.last_time_ns, now_ns() as i64);
+            let given = Given {
+                bytes,
+                position: source.read.position,
+                source_id: &source.source_id,
+                bytes_before: &whole[..lookback],
+                after_text: source.after_text,
+                tail: *tail,
+                limits,
+                reference_ns: source.modified_ns as i64,
+            };
+            let mut stage = Stage::new(
+                &mut self.builder,
+                &mut self.fields,
+                &mut self.scratch,
+                &treatment,
+                &mut source.memory,
+                given,
+            );
+            consumed = stage.run(lines);
+            (counts, after_text) = (stage.counts, stage.after_text);
+            if consumed > 0 {
+                break;
+            }
         }
-        let (cut, after_text) = (stage.cut, stage.after_text);
         if consumed == 0 {
             source.stalled = Some((source.size, tail));
             return Ok(Outcome::Done);
@@ -222,7 +255,7 @@ impl Pipeline {
         let encoded = self.builder.finish(&bytes[..consumed]);
         let mark = Mark {
             position: source.read.position + consumed as u64,
-            guard: Fingerprint::guard(&whole[..guard_length + consumed]),
+            guard: Fingerprint::guard(&whole[..lookback + consumed]),
             last_time_ns: encoded.last_time_ns,
         };
         let message = batch(source, &encoded, mark);
@@ -241,7 +274,7 @@ impl Pipeline {
         metrics.records.inc_by(u64::from(encoded.records));
         metrics.records_without_time.inc_by(u64::from(encoded.records_without_time));
         metrics.records_without_id.inc_by(u64::from(encoded.records_without_id));
-        metrics.records_cut.inc_by(cut);
+        counts.add_to(metrics);
         metrics.batches.inc();
         if source.compression.is_some() && source.read.position == source.size {
             self.inflating = None;
@@ -275,6 +308,7 @@ impl Pipeline {
         let (location, rotated, pass, rules) =
             (source.location.clone(), source.rotated, source.seen_in_pass, source.copies_are_read);
         let (path, service) = (source.path.clone(), source.service.clone());
+        let (treatment, labels) = (source.treatment.clone(), source.labels.clone());
         if !source.copies_are_read && !self.finish_if_over(id) {
             self.announce.push_back(id);
         }
@@ -286,6 +320,8 @@ impl Pipeline {
             Err(error) => return tracing::warn!("stat {}: {error}", path.display()),
         };
         let mut next = Source::new(location, service, file, status, now);
+        next.treatment = treatment;
+        next.labels = labels;
         next.path = path;
         next.copies_are_read = rules;
         next.grown_at = now;
@@ -369,32 +405,26 @@ pub(super) fn wire(fingerprint: Fingerprint) -> clew_proto::v1::Fingerprint {
     clew_proto::v1::Fingerprint { length: fingerprint.length, hash: fingerprint.hash }
 }
 
-/// Between assembly and the batch: parses records and pushes them.
-struct Stage<'a> {
-    builder: &'a mut Builder,
-    fields: &'a mut Fields,
-    cut: u64,
-    is_text: bool,
-    /// Of the last record that ended.
-    after_text: bool,
+/// What the file is made of. None: its first line is not whole yet.
+fn lines_of(source: &mut Source) -> std::io::Result<Option<Lines>> {
+    if source.lines.is_none()
+        && let Some(file) = &source.file
+    {
+        let mut first = [0; FIRST_BYTES];
+        let read = file.read_at(0, &mut first)?;
+        let long = read == FIRST_BYTES;
+        source.lines = source.treatment.lines(&first[..read]).or(long.then_some(Lines::Plain));
+    }
+    Ok(source.lines)
 }
 
-impl Sink for Stage<'_> {
-    #[inline]
-    fn begin(&mut self, line: &[u8]) -> bool {
-        self.is_text = parse::parse(line, self.fields) == Shape::Text;
-        self.is_text
-    }
-
-    fn join(&mut self, line: &[u8]) {
-        parse::text::find_ids(line, &mut self.fields.ids);
-    }
-
-    #[inline]
-    fn end(&mut self, length: usize, flags: u8) -> bool {
-        self.after_text = self.is_text;
-        self.cut += u64::from(flags & flag::CUT != 0);
-        self.builder.push(length, flags, self.fields);
-        self.builder.records() < RECORDS_MAX
+/// With which tails a turn is tried: when one record fills the buffer, it is cut.
+fn tails(tail: Tail, at_end: bool) -> &'static [Tail] {
+    match (tail, at_end) {
+        (Tail::Hold, true) => &[Tail::Hold],
+        (Tail::Lines, true) => &[Tail::Lines],
+        (Tail::Hold, false) => &[Tail::Hold, Tail::Lines, Tail::All],
+        (Tail::Lines, false) => &[Tail::Lines, Tail::All],
+        (Tail::All, _) => &[Tail::All],
     }
 }

@@ -1,0 +1,328 @@
+//! Between assembly and the batch: reads each record, decides whether it is kept, redacts it, and pushes it.
+//!
+//! In this order: IDs are found before anything is redacted, and what is left out is not redacted at all. A record that is shipped
+//! as it stands is never copied.
+
+use std::time::Instant;
+
+use crate::assemble::{Before, Limits, Sink, Tail, assemble_by};
+use crate::batch::{Builder, CONTENT_BYTES_MAX, RECORDS_MAX, SkippedReason, content_bytes_max};
+use crate::frame::encoding;
+use crate::frame::open::Open;
+use crate::frame::unwrap::{How, Unwrapped, unwrap};
+use crate::frame::weave::{Rules, Woven, weave};
+use crate::frame::{Framing, Stream};
+use crate::metrics::Metrics;
+use crate::parse::layout::Memory;
+use crate::parse::{self, Shape};
+use crate::record::{Fields, flag, mark};
+use crate::rules::keep::{Decision, position_hash};
+use crate::rules::redact::Outcome;
+use crate::treatment::{Lines, Treatment};
+
+/// Memory that is used again from turn to turn.
+#[derive(Default)]
+pub struct Scratch {
+    unwrapped: Unwrapped,
+    woven: Woven,
+    redacted: Vec<u8>,
+}
+
+/// What is counted of a turn when its batch was sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    cut: u64,
+    dropped: u64,
+    sampled: u64,
+    redacted: u64,
+    withheld: u64,
+    ids_left_out: u64,
+    nul_bytes: u64,
+}
+
+impl Counts {
+    /// Adds them to the process's figures.
+    pub fn add_to(self, metrics: &Metrics) {
+        metrics.records_cut.inc_by(self.cut);
+        metrics.records_dropped.inc_by(self.dropped);
+        metrics.records_sampled.inc_by(self.sampled);
+        metrics.records_redacted.inc_by(self.redacted);
+        metrics.records_withheld.inc_by(self.withheld);
+        metrics.records_ids_left_out.inc_by(self.ids_left_out);
+        metrics.nul_bytes.inc_by(self.nul_bytes);
+    }
+}
+
+/// The bytes of one turn.
+pub struct Given<'a> {
+    /// The file's bytes from `position` on.
+    pub bytes: &'a [u8],
+    pub position: u64,
+    pub source_id: &'a [u8; 16],
+    /// The bytes before them, as far as they are known.
+    pub bytes_before: &'a [u8],
+    /// The record before them is text.
+    pub after_text: bool,
+    pub tail: Tail,
+    pub limits: Limits,
+    /// When the file was written last, nanoseconds since the epoch.
+    pub reference_ns: i64,
+}
+
+pub struct Stage<'a> {
+    pub builder: &'a mut Builder,
+    pub fields: &'a mut Fields,
+    pub scratch: &'a mut Scratch,
+    pub treatment: &'a Treatment,
+    pub memory: &'a mut Memory,
+    pub given: Given<'a>,
+    pub counts: Counts,
+    /// Of the record that ended last: it is text.
+    pub after_text: bool,
+    is_text: bool,
+    /// Where the record at hand begins in the bytes given.
+    at: usize,
+    /// What became of the record before; its rest goes the same way.
+    left_out: Option<SkippedReason>,
+}
+
+/// A byte order mark stands in front of the first line and is no part of it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+impl<'a> Stage<'a> {
+    pub fn new(
+        builder: &'a mut Builder,
+        fields: &'a mut Fields,
+        scratch: &'a mut Scratch,
+        treatment: &'a Treatment,
+        memory: &'a mut Memory,
+        given: Given<'a>,
+    ) -> Self {
+        Self {
+            builder,
+            fields,
+            scratch,
+            treatment,
+            memory,
+            given,
+            counts: Counts::default(),
+            after_text: false,
+            is_text: false,
+            at: 0,
+            left_out: None,
+        }
+    }
+
+    /// Pushes the records of the bytes given. Answers how many bytes they cover.
+    pub fn run(&mut self, lines: Lines) -> usize {
+        match lines {
+            Lines::Plain => self.plain(),
+            Lines::Framed(framing) => self.framed(framing),
+            Lines::Encoded(encoding) => self.encoded(encoding),
+        }
+    }
+
+    fn plain(&mut self) -> usize {
+        let bytes = self.given.bytes;
+        let before = match self.given.bytes_before.last() {
+            None => Before::Nothing,
+            Some(b'\n') if self.given.after_text => Before::Text,
+            Some(b'\n') => Before::Nothing,
+            Some(_) => Before::OpenLine,
+        };
+        let at_line_start = before != Before::OpenLine;
+        // A hole in the file, or what somebody blanked out: no record, and nothing that waits for its line's end.
+        let nuls = if at_line_start { crate::frame::nuls::skip(bytes) } else { 0 };
+        if nuls > 0 {
+            self.builder.skip(nuls as u32, 0, SkippedReason::Nuls);
+            self.counts.nul_bytes += nuls as u64;
+            self.after_text = false;
+            return nuls;
+        }
+        let (bytes, tail) = match memchr::memmem::find(bytes, b"\n\0") {
+            Some(feed) => (&bytes[..=feed], self.given.tail.max(Tail::Lines)),
+            None => (bytes, self.given.tail),
+        };
+        let (treatment, limits) = (self.treatment, self.given.limits);
+        assemble_by(&treatment.joining, bytes, before, tail, limits, self)
+    }
+
+    fn framed(&mut self, framing: Framing) -> usize {
+        let open = crate::frame::open::open_streams(self.given.bytes_before, framing);
+        let how = How {
+            framing,
+            inside_line: open.inside_line,
+            take_unterminated: self.given.tail == Tail::All,
+            line_bytes_max: self.given.limits.record_bytes_max,
+        };
+        unwrap(self.given.bytes, how, &mut self.scratch.unwrapped);
+        self.woven(open, mark::UNWRAPPED)
+    }
+
+    fn encoded(&mut self, encoding: encoding::Encoding) -> usize {
+        let how = encoding::How {
+            encoding,
+            position: self.given.position,
+            take_unterminated: self.given.tail == Tail::All,
+            line_bytes_max: self.given.limits.record_bytes_max,
+        };
+        encoding::transcode(self.given.bytes, how, &mut self.scratch.unwrapped);
+        let ends_line = self.given.bytes_before.iter().rev().take(2).any(|byte| *byte == b'\n');
+        let before = match ends_line || self.given.bytes_before.is_empty() {
+            true if self.given.after_text => Before::Text,
+            true => Before::Nothing,
+            false => Before::OpenLine,
+        };
+        let open = Open { before: [before, Before::Nothing, Before::Nothing], inside_line: before == Before::OpenLine };
+        self.woven(open, mark::TRANSCODED)
+    }
+
+    fn woven(&mut self, open: Open, marks: u8) -> usize {
+        let rules = Rules { joining: &self.treatment.joining, limits: self.given.limits, tail: self.given.tail };
+        let mut woven = std::mem::take(&mut self.scratch.woven);
+        weave(&self.scratch.unwrapped, open, &rules, is_text, &mut woven);
+        let mut skipped = woven.skipped.iter().peekable();
+        for (number, record) in woven.records.iter().enumerate() {
+            while let Some(skip) = skipped.next_if(|skip| skip.before_record <= number) {
+                self.skip_nuls(skip.file_length);
+            }
+            self.at = record.file_begin;
+            let content = &woven.content[record.content.clone()];
+            self.begin(&woven.content[record.first_line.clone()]);
+            for line in woven.content[record.first_line.end..record.content.end].split(|byte| *byte == b'\n').skip(1) {
+                self.join(line);
+            }
+            if self.fields.time_ns.is_none() {
+                self.fields.time_ns = record.time_ns;
+            }
+            let marks = match record.stream {
+                Stream::Stderr => marks | mark::STDERR,
+                Stream::Unframed => 0,
+                Stream::Stdout => marks,
+            };
+            self.record(record.file_length, content, record.flags, marks);
+            self.after_text = self.is_text;
+        }
+        for skip in skipped {
+            self.skip_nuls(skip.file_length);
+        }
+        let consumed = woven.consumed;
+        self.scratch.woven = woven;
+        consumed
+    }
+
+    fn skip_nuls(&mut self, bytes: usize) {
+        self.builder.skip(bytes as u32, 0, SkippedReason::Nuls);
+        self.counts.nul_bytes += bytes as u64;
+    }
+
+    /// A record whose fields were read.
+    fn record(&mut self, length: usize, content: &[u8], flags: u8, mut marks: u8) {
+        self.counts.cut += u64::from(flags & flag::CUT != 0);
+        for pattern in &self.treatment.ids {
+            pattern.find(content, &mut self.fields.ids);
+        }
+        if let Some(reason) = self.decide(content, flags) {
+            self.left_out = Some(reason);
+            match reason {
+                SkippedReason::Sampled => self.counts.sampled += 1,
+                _ => self.counts.dropped += 1,
+            }
+            return self.builder.skip(length as u32, 1, reason);
+        }
+        self.left_out = None;
+        if self.fields.ids.left_out() {
+            marks |= mark::IDS_LEFT_OUT;
+            self.counts.ids_left_out += 1;
+        }
+        if !self.treatment.redact.is_empty() {
+            let begin = Instant::now();
+            let mut redacted = std::mem::take(&mut self.scratch.redacted);
+            let outcome = self.treatment.redact.redact(content, &mut redacted, &mut || begin.elapsed());
+            match outcome {
+                Outcome::Unchanged => {}
+                Outcome::Redacted => {
+                    self.counts.redacted += 1;
+                    marks |= mark::REDACTED;
+                }
+                Outcome::Withheld(_) => {
+                    self.counts.withheld += 1;
+                    marks |= mark::WITHHELD;
+                }
+            }
+            if outcome != Outcome::Unchanged {
+                let content = fitting(&redacted, length);
+                self.builder.push_content(length, content, flags, marks, self.fields);
+                self.scratch.redacted = redacted;
+                return;
+            }
+            self.scratch.redacted = redacted;
+        }
+        if marks == 0 {
+            self.builder.push(length, flags, self.fields);
+        } else {
+            self.builder.push_content(length, content, flags, marks, self.fields);
+        }
+    }
+
+    /// Why the record is left out, if it is.
+    fn decide(&self, content: &[u8], flags: u8) -> Option<SkippedReason> {
+        if self.treatment.keep.is_empty() {
+            return None;
+        }
+        if flags & flag::CONTINUES != 0 && self.left_out.is_some() {
+            return self.left_out;
+        }
+        let fallback = position_hash(self.given.source_id, self.given.position + self.at as u64);
+        let ids = self.fields.ids.iter().map(|(_, value)| value);
+        match self.treatment.keep.decide(content, self.fields.severity, ids, fallback) {
+            Decision::Keep => None,
+            Decision::Dropped(_) => Some(SkippedReason::Dropped),
+            Decision::Sampled(_) => Some(SkippedReason::Sampled),
+        }
+    }
+}
+
+impl Sink for Stage<'_> {
+    #[inline]
+    fn begin(&mut self, line: &[u8]) -> bool {
+        let line = match line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if self.given.position == 0 && self.at == 0 => rest,
+            _ => line,
+        };
+        let shape = parse::parse_with(line, &self.treatment.reading, self.given.reference_ns, self.memory, self.fields);
+        self.is_text = shape == Shape::Text;
+        self.is_text
+    }
+
+    fn join(&mut self, line: &[u8]) {
+        parse::text::find_ids(line, &mut self.fields.ids);
+    }
+
+    #[inline]
+    fn end(&mut self, length: usize, flags: u8) -> bool {
+        self.after_text = self.is_text;
+        let content = &self.given.bytes[self.at..self.at + length];
+        if self.treatment.changes_nothing() && !self.fields.ids.left_out() {
+            self.counts.cut += u64::from(flags & flag::CUT != 0);
+            self.builder.push(length, flags, self.fields);
+        } else {
+            self.record(length, content, flags, 0);
+        }
+        self.at += length;
+        self.builder.records() < RECORDS_MAX && self.builder.content_bytes() < CONTENT_BYTES_MAX / 2
+    }
+}
+
+/// Whether other lines may be joined to this one: it is neither JSON nor logfmt.
+fn is_text(line: &[u8]) -> bool {
+    let line = line.trim_ascii_end();
+    let is_json = line.first() == Some(&b'{') && line.last() == Some(&b'}');
+    let is_logfmt = line.first().is_some_and(|byte| !byte.is_ascii_digit()) && parse::logfmt::looks_like(line);
+    !is_json && !is_logfmt
+}
+
+/// As much as the aggregator takes for a record of `length` bytes in the file.
+fn fitting(content: &[u8], length: usize) -> &[u8] {
+    &content[..content.len().min(content_bytes_max(length))]
+}
