@@ -44,6 +44,7 @@ metrics! {
     records_withheld: Count, "clew_agent_records_withheld", "Records that were withheld because redacting them failed";
     records_ids_left_out: Count, "clew_agent_records_ids_left_out", "Records with more IDs than are kept";
     nul_bytes: Count, "clew_agent_nul_bytes", "NUL bytes that were passed over: holes in files";
+    copies: Count, "clew_agent_copies", "Files that were found to hold what another file holds or held: rotated by copying, compressed";
     gaps: Count, "clew_agent_gaps", "Byte ranges that could not be read any more";
     gap_bytes: Count, "clew_agent_gap_bytes", "Bytes in those ranges";
     deleted_open_bytes: Level, "clew_agent_deleted_open_bytes", "Bytes of deleted files that are held open until they are shipped";

@@ -18,6 +18,7 @@ struct House {
     fake: Fake,
     extra: String,
     limits: String,
+    source: String,
     agent: Option<Child>,
     metrics: SocketAddr,
 }
@@ -27,7 +28,22 @@ impl House {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("logs")).unwrap();
         let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self { folder, fake: Fake::start(), extra: String::new(), limits: String::new(), agent: None, metrics }
+        Self {
+            folder,
+            fake: Fake::start(),
+            extra: String::new(),
+            limits: String::new(),
+            source: String::new(),
+            agent: None,
+            metrics,
+        }
+    }
+
+    /// With more keys of the source.
+    fn with_source(keys: &str) -> Self {
+        let mut house = Self::new();
+        keys.clone_into(&mut house.source);
+        house
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -37,8 +53,8 @@ impl House {
     fn config(&self) -> PathBuf {
         let root = self.folder.path().display();
         let text = format!(
-            "aggregator = \"http://{}\"\nstate_dir = \"{root}/state\"\nhost = \"test\"\n{}\n[limits]\nreconcile_interval = \"300ms\"\nidle_flush = \"400ms\"\n{}\n[[source]]\nservice = \"app\"\ninclude = [\"{root}/logs/*.log\"]\n",
-            self.fake.address, self.extra, self.limits
+            "aggregator = \"http://{}\"\nstate_dir = \"{root}/state\"\nhost = \"test\"\n{}\n[limits]\nreconcile_interval = \"300ms\"\nidle_flush = \"400ms\"\n{}\n[[source]]\nservice = \"app\"\ninclude = [\"{root}/logs/*.log\"]\n{}",
+            self.fake.address, self.extra, self.limits, self.source
         );
         let path = self.folder.path().join("agent.toml");
         fs::write(&path, text).unwrap();
@@ -302,6 +318,7 @@ fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
 #[test]
 fn a_copy_of_what_was_shipped_is_not_shipped_again() {
     let mut house = House::new();
+    house.extra = format!("metrics_listen = \"{}\"", house.metrics);
     let path = house.path("a.log");
     append(&path, 0..100);
     house.start();
@@ -311,10 +328,10 @@ fn a_copy_of_what_was_shipped_is_not_shipped_again() {
     File::create(&path).unwrap();
     append(&path, 100..110);
     house.wait_lines(110);
-    house.fake.wait_for("the copy", |state| state.sources.len() == 3);
+    house.wait_metric("clew_agent_copies_total", 1);
     // A copy that was made and nothing truncated.
     fs::copy(&path, house.path("a.log.bak")).unwrap();
-    house.fake.wait_for("the other copy", |state| state.sources.len() == 4);
+    house.wait_metric("clew_agent_copies_total", 2);
     // A rotated file that is no copy is read from its beginning.
     append(&house.path("a.log.2"), 200..210);
     house.wait_lines(120);
@@ -326,6 +343,99 @@ fn a_copy_of_what_was_shipped_is_not_shipped_again() {
     let mut expected = lines(0..120);
     expected.extend(lines(200..210));
     house.assert_lines(expected);
+    assert!(house.fake.state().sources.values().all(|source| source.gaps.is_empty()), "copies leave no gap");
+}
+
+#[test]
+fn what_was_not_read_when_it_was_compressed_is_read_from_the_compressed_file() {
+    let mut house = House::new();
+    house.extra = format!("metrics_listen = \"{}\"", house.metrics);
+    let path = house.path("a.log");
+    append(&path, 0..100);
+    house.start();
+    house.wait_lines(100);
+    house.kill();
+    // Down: more lines, rotation, compression. Nothing but the compressed file is left of them.
+    append(&path, 100..5000);
+    compress(&path, &house.path("a.log.1.gz"));
+    append(&path, 5000..5010);
+    house.start();
+    house.wait_lines(5010);
+    // Up, and read to the end: what is compressed then is known.
+    let whole = house.path("a.log.3.zst");
+    fs::write(&whole, zstd::encode_all(&fs::read(&path).unwrap()[..], 1).unwrap()).unwrap();
+    house.wait_metric("clew_agent_copies_total", 2);
+    house.kill();
+    // Whatever is remembered or not, nothing of it is read twice.
+    fs::remove_dir_all(house.path("../state")).unwrap();
+    append(&path, 5010..5020);
+    house.start();
+    house.wait_lines(5020);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..5020));
+    assert!(house.fake.state().sources.values().all(|source| source.gaps.is_empty()), "nothing was lost");
+}
+
+/// As logrotate does it: the compressed file appears under a temporary name, then the other one goes.
+fn compress(from: &std::path::Path, to: &std::path::Path) {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, &fs::read(from).unwrap()).unwrap();
+    let temporary = to.with_extension("gz.tmp");
+    fs::write(&temporary, gzip.finish().unwrap()).unwrap();
+    fs::rename(&temporary, to).unwrap();
+    fs::remove_file(from).unwrap();
+}
+
+#[test]
+fn a_file_that_vanished_while_the_agent_was_down_leaves_a_gap() {
+    let mut house = House::new();
+    let path = house.path("a.log");
+    append(&path, 0..100);
+    house.start();
+    house.wait_lines(100);
+    house.kill();
+    append(&path, 100..200);
+    fs::remove_file(&path).unwrap();
+    append(&path, 300..310);
+    house.start();
+    house.wait_lines(110);
+    let read = bytes(0..100);
+    house.fake.wait_for("the gap", |state| state.sources.values().any(|source| source.gaps == [(read, read)]));
+    assert_eq!(house.stop(), Some(0));
+}
+
+#[test]
+fn containers_rules_and_labels() {
+    let mut house = House::with_source("redact = [{ builtin = 'card' }]\ndrop = [{ below = 'info' }]\n");
+    let path = house.path("a.log");
+    let stamp = "2026-11-23T12:00:00.5Z";
+    append_text(
+        &path,
+        &format!(
+            "{stamp} stdout F INFO paid with 4111 1111 1111 1111\n{stamp} stdout P {{\"level\":\"info\",\"msg\":\"lo\n\
+             {stamp} stderr F WARN trouble\n{stamp} stdout F ng\"}}\n{stamp} stdout F DEBUG not this one\n\
+             {stamp} stdout F INFO last\n"
+        ),
+    );
+    house.start();
+    house.fake.wait_for("four records", |state| state.records("app").len() == 4);
+    assert_eq!(house.stop(), Some(0));
+    let lines: Vec<String> = house
+        .fake
+        .state()
+        .records("app")
+        .iter()
+        .map(|record| String::from_utf8_lossy(&record.line).into_owned())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "INFO paid with [redacted:card]\n",
+            "{\"level\":\"info\",\"msg\":\"long\"}\n",
+            "WARN trouble\n",
+            "INFO last\n"
+        ]
+    );
 }
 
 #[test]

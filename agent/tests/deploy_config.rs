@@ -59,7 +59,9 @@ fn mentioned(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
 
 /// The keys of a section: those that the program names when it does not know one.
 fn known(header: &str, section: &str) -> BTreeSet<String> {
-    let error = load(&format!("{header}\n{UNKNOWN} = 1\n")).unwrap_err();
+    // A table of a source needs one.
+    let source = if section.starts_with("source.") { "[[source]]\nservice = 'a'\ninclude = ['/a']\n" } else { "" };
+    let error = load(&format!("{source}{header}\n{UNKNOWN} = 1\n")).unwrap_err();
     let (_, keys) = error.split_once("known here: ").unwrap_or_else(|| panic!("names no keys: {error}"));
     keys.split(", ").map(|key| path(section, key)).collect()
 }

@@ -15,6 +15,7 @@
 //! | `logfile` | a log file with rename-and-create rotation |
 //! | `writer` | threads that write lines to files until they are stopped |
 //! | `oracle` | every written line is a debt until it is found, exactly once, byte for byte |
+//! | `torture` | random mixes of every rotation and outage, with a ledger of what was written, and a verdict |
 
 pub mod agent;
 pub mod aggregator;
@@ -25,5 +26,6 @@ pub mod oracle;
 pub mod process;
 pub mod programs;
 pub mod stage;
+pub mod torture;
 pub mod wait;
 pub mod writer;

@@ -110,10 +110,11 @@ fn describe(id: &str, line: &Written) -> String {
 
 /// Failures by kind, each with its count and some examples.
 #[derive(Default)]
-struct Findings(std::collections::BTreeMap<&'static str, (usize, Vec<String>)>);
+pub struct Findings(std::collections::BTreeMap<&'static str, (usize, Vec<String>)>);
 
 impl Findings {
-    fn add(&mut self, kind: &'static str, example: impl FnOnce() -> String) {
+    /// One more of `kind`.
+    pub fn add(&mut self, kind: &'static str, example: impl FnOnce() -> String) {
         let (count, examples) = self.0.entry(kind).or_default();
         *count += 1;
         if examples.len() < EXAMPLES_MAX {
@@ -121,7 +122,8 @@ impl Findings {
         }
     }
 
-    fn report(&self) -> String {
+    /// All of them; empty when there are none.
+    pub fn report(&self) -> String {
         let mut text = String::new();
         for (kind, (count, examples)) in &self.0 {
             let _ = writeln!(text, "{count} {kind}, for example:");

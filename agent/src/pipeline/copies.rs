@@ -20,6 +20,8 @@ use crate::tail::file::{LogFile, Status};
 
 /// A copy that still grows is not compared.
 const QUIET: Duration = Duration::from_secs(2);
+/// A file that grows all the time is none; it is compared nevertheless.
+const UNDECIDED_MAX: Duration = Duration::from_secs(10);
 /// For so long a copy may turn up of bytes that are gone.
 const COPY_WAIT: Duration = Duration::from_secs(4);
 /// Less than this in common with a file that is still there says nothing: files begin alike.
@@ -43,8 +45,10 @@ impl Orphan {
 
 /// What a copy was found to be.
 enum Relation {
-    /// Somebody else delivers everything that it holds.
+    /// Somebody else delivered everything that it holds.
     Covered,
+    /// Somebody else is about to.
+    Awaited,
     /// It goes on for an incarnation whose bytes are gone: one of the table, or an orphan by its place in the list.
     OfEnded(Id),
     OfOrphan(usize),
@@ -55,7 +59,9 @@ impl Pipeline {
     /// Decides about a rotated or compressed file that is new to us. False: it is too early, or it is gone from the table.
     pub(super) fn decide_copy(&mut self, id: Id, now: Instant) -> bool {
         let Some(source) = self.table.get(id) else { return false };
-        let quiet = now.saturating_duration_since(source.grown_at) >= QUIET || self.draining.is_some();
+        let quiet = now.saturating_duration_since(source.grown_at) >= QUIET
+            || now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX
+            || self.draining.is_some();
         if source.examination.is_some() || !quiet {
             return false;
         }
@@ -65,9 +71,11 @@ impl Pipeline {
         };
         match relation {
             Relation::Covered => {
+                self.metrics.copies.inc();
                 self.cover(id);
                 return false;
             }
+            Relation::Awaited => return false,
             Relation::OfEnded(ended) => {
                 if let Some(ended) = self.table.remove(ended) {
                     self.go_on(id, &ended.remember(0));
@@ -94,6 +102,7 @@ impl Pipeline {
             remembered.path.display(),
             remembered.frontier
         );
+        self.metrics.copies.inc();
         source.resume(remembered);
         source.owed = (remembered.size > source.size).then_some(remembered.size);
         self.unsaved = true;
@@ -134,13 +143,15 @@ impl Pipeline {
             self.table.iter().filter(|(other_id, other)| *other_id != id && family.has(&other.path))
         {
             let Some(other_file) = &other.file else {
-                if other.ended.is_some() && holds(file, copy.size, other.prefix, other.acked) {
+                // Its bytes are gone, or it was let go because it was quiet and all of it was delivered.
+                if holds(file, copy.size, other.prefix, other.acked) {
                     better(other.acked.position, Relation::OfEnded(other_id));
                 }
                 continue;
             };
-            if !other.may_be_copy && other.size >= copy.size && same_bytes(file, copy, other_file) {
-                return Relation::Covered;
+            if !other.may_be_copy && other.size >= copy.size && same_bytes(file, copy, other, other_file) {
+                let delivered = other.acked.position >= copy.size;
+                return if delivered { Relation::Covered } else { Relation::Awaited };
             }
         }
         for (place, orphan) in self.orphans.iter().enumerate().filter(|(_, orphan)| family.has(&orphan.remembered.path))
@@ -156,16 +167,12 @@ impl Pipeline {
 
     /// Looks at what waits for a copy: has the time come to give it up?
     pub(super) fn look_for_copies(&mut self, now: Instant) {
-        let may_copy: Vec<PathBuf> = self
-            .table
-            .iter()
-            .filter(|(_, source)| source.may_be_copy)
-            .filter_map(|(_, source)| source.path.parent().map(Path::to_owned))
-            .collect();
+        let may_copy: Vec<PathBuf> =
+            self.table.iter().filter(|(_, source)| source.may_be_copy).map(|(_, source)| source.path.clone()).collect();
         let over = |since: Instant, path: &Path| {
             let waited = now.saturating_duration_since(since);
-            let undecided = path.parent().is_some_and(|folder| may_copy.iter().any(|other| other == folder));
-            waited >= COPY_WAIT && !undecided
+            let undecided = || Family::of(path).is_some_and(|family| may_copy.iter().any(|other| family.has(other)));
+            waited >= COPY_WAIT && !undecided()
         };
         let mut lost: Vec<Id> = Vec::new();
         for (id, source) in self.table.iter_mut() {
@@ -229,9 +236,11 @@ fn holds(file: &LogFile, size: u64, prefix: Fingerprint, mark: Mark) -> bool {
 }
 
 /// Whether the file at hand begins with all that the copy holds.
-fn same_bytes(file: &LogFile, copy: &Source, other: &LogFile) -> bool {
+fn same_bytes(file: &LogFile, copy: &Source, source: &Source, other: &LogFile) -> bool {
     let Ok(prefix) = identity::prefix(file) else { return false };
-    copy.size >= COMMON_BYTES_MIN
+    // A file that was compressed is as long as before.
+    let compressed = copy.compression.is_some() && source.size == copy.size;
+    (copy.size >= COMMON_BYTES_MIN || compressed)
         && identity::prefix_agrees(other, prefix).unwrap_or(false)
         && identity::guard(file, copy.size)
             .and_then(|guard| identity::guard_agrees(other, copy.size, guard))

@@ -61,6 +61,8 @@ pub enum Event {
     Ship(ship::Event),
     /// There are hints of changed files.
     Hint,
+    /// A checkpoint was written.
+    Stored,
     /// A compressed file was examined.
     Examined(examine::Examined),
     /// Ship what there is, then end.
@@ -73,8 +75,9 @@ const PASS_INTERVAL: Duration = Duration::from_secs(1);
 const PASS_REST: u32 = 2000;
 const PASS_INTERVAL_MAX: Duration = Duration::from_secs(3);
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
-/// Something that should be remembered soon, in case of a crash, waits no longer than this.
-const CHECKPOINT_SOON: Duration = Duration::from_millis(200);
+/// A file that is new waits for the checkpoint in which it stands: so long, and a little longer for each file that stands there.
+const CHECKPOINT_SOON: Duration = Duration::from_millis(20);
+const CHECKPOINT_SOON_PER_FILE: Duration = Duration::from_micros(20);
 /// Hints of a changed directory are collected for this long before it is listed.
 const RELIST_DELAY: Duration = Duration::from_millis(10);
 /// A full outbox is looked at again after this.
@@ -145,7 +148,7 @@ impl Pipeline {
         (answers, events): (Sender<Event>, Receiver<Event>),
     ) -> std::io::Result<Self> {
         let now = Instant::now();
-        let keeper = Keeper::start(state, metrics.clone())?;
+        let mut keeper = Keeper::start(state, metrics.clone(), answers.clone())?;
         keeper.store(checkpoint.clone());
         let (ended, remembered): (Vec<_>, Vec<_>) = checkpoint.sources.into_iter().partition(|source| source.ended);
         Ok(Self {
@@ -220,6 +223,7 @@ impl Pipeline {
         match event {
             Event::Ship(event) => self.on_ship(event),
             Event::Hint => self.on_hints(),
+            Event::Stored => self.on_stored(),
             Event::Examined(examined) => self.on_examined(&examined, Instant::now()),
             Event::Drain => self.begin_drain(),
         }
@@ -243,7 +247,12 @@ impl Pipeline {
             self.checkpoint_at = now + CHECKPOINT_INTERVAL;
             if self.unsaved {
                 let checkpoint = self.checkpoint();
-                self.unsaved = !self.keeper.store(checkpoint);
+                let number = self.keeper.store(checkpoint);
+                self.unsaved = number.is_none();
+                match number {
+                    Some(number) => self.recorded_with(number),
+                    None => self.checkpoint_soon(now),
+                }
             }
         }
     }
@@ -351,6 +360,26 @@ impl Pipeline {
 
     /// A crash from now on should find this in the checkpoint.
     fn checkpoint_soon(&mut self, now: Instant) {
-        self.checkpoint_at = self.checkpoint_at.min(now + CHECKPOINT_SOON);
+        let wait = CHECKPOINT_SOON + CHECKPOINT_SOON_PER_FILE * self.table.count() as u32;
+        self.checkpoint_at = self.checkpoint_at.min(now + wait);
+    }
+
+    /// The checkpoint of this number holds all sources that there are now.
+    fn recorded_with(&mut self, number: u64) {
+        for (_, source) in self.table.iter_mut() {
+            source.recorded.get_or_insert(number);
+        }
+    }
+
+    /// What waited for the checkpoint may be announced.
+    fn on_stored(&mut self) {
+        if self.session.is_none() {
+            return;
+        }
+        for (id, source) in self.table.iter() {
+            if source.phase == source::Phase::Unannounced && source.end() > 0 && source.awaits_record {
+                self.announce.push_back(id);
+            }
+        }
     }
 }

@@ -124,6 +124,10 @@ impl Pipeline {
                 self.announce.pop_front();
                 continue;
             }
+            if !self.is_recorded(id) {
+                self.announce.pop_front();
+                continue;
+            }
             let Some(source) = self.table.get(id) else { continue };
             let done = match source.phase {
                 Phase::Unannounced => self.announce_one(id),
@@ -135,6 +139,18 @@ impl Pipeline {
             }
             self.announce.pop_front();
         }
+    }
+
+    /// Nothing is shipped of a source that a crash would make us forget: if its file vanished then, nobody would miss it.
+    fn is_recorded(&mut self, id: Id) -> bool {
+        let Some(source) = self.table.get_mut(id) else { return true };
+        let recorded = source.recorded.is_some_and(|number| self.keeper.is_done(number));
+        source.awaits_record = !recorded;
+        if !recorded {
+            self.unsaved = true;
+            self.checkpoint_soon(Instant::now());
+        }
+        recorded
     }
 
     fn announce_one(&mut self, id: Id) -> bool {
@@ -277,7 +293,7 @@ impl Pipeline {
                     source.path.display(),
                     state.frontier
                 );
-                self.start_anew(id, state.frontier);
+                self.start_anew(id, state.frontier, guard.unwrap_or_default());
             }
             Some(Err(error)) => {
                 tracing::warn!("read {}: {error}; trying again", source.path.display());
@@ -308,10 +324,11 @@ impl Pipeline {
     }
 
     /// The file is none that the aggregator or the checkpoint knows: what it was thought to be has vanished.
-    fn start_anew(&mut self, id: Id, frontier: u64) {
+    fn start_anew(&mut self, id: Id, frontier: u64, guard: Fingerprint) {
         let Some(source) = self.table.get_mut(id) else { return };
         let mut vanished = source.remember(now_ns() / 1_000_000_000);
         vanished.frontier = frontier;
+        vanished.guard = guard;
         vanished.size = frontier;
         self.orphans.push(Orphan::new(vanished));
         let Some(source) = self.table.get_mut(id) else { return };

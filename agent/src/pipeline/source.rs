@@ -88,6 +88,10 @@ pub struct Source {
     pub owed: Option<u64>,
     /// No directory names its file any more.
     pub unlinked: bool,
+    /// The number of the first checkpoint that it stands in.
+    pub recorded: Option<u64>,
+    /// It was not announced yet because of that.
+    pub awaits_record: bool,
     /// What is done with its records.
     pub treatment: Arc<Treatment>,
     /// What the file is made of, once its first line is known.
@@ -111,6 +115,7 @@ pub struct Source {
     pub copies_are_read: bool,
     /// It may be a copy of what was shipped; not decided yet.
     pub may_be_copy: bool,
+    pub found_at: Instant,
     pub gone_at: Option<Instant>,
     pub seen_in_pass: u64,
 }
@@ -168,6 +173,8 @@ impl Source {
             ended: None,
             owed: None,
             unlinked: false,
+            recorded: None,
+            awaits_record: false,
             treatment: Arc::new(Treatment::default()),
             lines: None,
             memory: Memory::default(),
@@ -182,9 +189,16 @@ impl Source {
             rotated: false,
             copies_are_read: false,
             may_be_copy: false,
+            found_at: now,
             gone_at: None,
             seen_in_pass: 0,
         }
+    }
+
+    /// Nothing was read of it yet, and it begins with other bytes than it did.
+    pub fn is_overwritten(&self) -> bool {
+        let agrees = |file| identity::prefix_agrees(file, self.prefix).unwrap_or(true);
+        self.read.position == 0 && !self.prefix.is_empty() && !self.file.as_ref().is_none_or(agrees)
     }
 
     /// Reads the file's prefix, as long as it can still grow: what a copy would be known by.
@@ -202,6 +216,8 @@ impl Source {
     pub fn resume(&mut self, remembered: &Remembered) {
         self.source_id = remembered.source_id;
         self.fresh = false;
+        // It stands in the checkpoint that this was read from.
+        self.recorded.get_or_insert(0);
         self.prefix = remembered.prefix;
         self.start_at(Mark {
             position: remembered.frontier,

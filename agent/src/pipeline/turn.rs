@@ -121,6 +121,9 @@ impl Pipeline {
         if source.examination.is_some() || (status.size == source.size && status.modified_ns == source.modified_ns) {
             return;
         }
+        if source.is_overwritten() {
+            return self.replace(id, true, now);
+        }
         source.grown_at = now;
         source.size = status.size;
         source.modified_ns = status.modified_ns;
@@ -203,6 +206,13 @@ impl Pipeline {
         if read < lookback || Fingerprint::of(&self.buffer[lookback - guard_length..lookback]) != source.read.guard {
             self.replace(id, false, now);
             return Ok(Outcome::Done);
+        }
+        if source.read.position == 0 && !source.prefix.is_empty() {
+            let length = (source.prefix.length as usize).min(read);
+            if Fingerprint::of(&self.buffer[..length]) != source.prefix {
+                self.replace(id, true, now);
+                return Ok(Outcome::Done);
+            }
         }
         source.verified_size = source.size;
         source.verified_ns = source.modified_ns;

@@ -345,7 +345,10 @@ impl Session {
             let mut same: Vec<_> = state
                 .sources
                 .iter()
-                .filter(|(_, stored)| (stored.device, stored.inode) == (open.device, open.inode))
+                .filter(|(_, stored)| {
+                    (stored.device, stored.inode) == (open.device, open.inode)
+                        || (open.may_be_copy && stored.prefix == open.prefix)
+                })
                 .collect();
             same.sort_by_key(|(_, stored)| std::cmp::Reverse(stored.order));
             if !same.is_empty() {
@@ -429,15 +432,19 @@ fn decode(batch: &Batch) -> Result<(Vec<u8>, Vec<Record>), String> {
     }
     let columns = Columns::decode(batch.columns.clone()).map_err(|error| error.to_string())?;
     let length = (batch.end - batch.begin) as usize;
-    let raw = zstd::bulk::decompress(&columns.raw_zstd, length).map_err(|error| error.to_string())?;
     let count = batch.records as usize;
+    let skipped: usize = columns.skipped.iter().map(|skipped| skipped.bytes as usize).sum();
+    let lengths = if columns.content_lengths.is_empty() { &columns.lengths } else { &columns.content_lengths };
+    let contents: usize = lengths.iter().map(|length| *length as usize).sum();
+    let raw = zstd::bulk::decompress(&columns.raw_zstd, contents).map_err(|error| error.to_string())?;
     let columns_agree = columns.lengths.len() == count
         && columns.time_deltas_ns.len() == count
         && columns.severities.len() == count
         && columns.flags.len() == count
         && columns.id_counts.len() == count
-        && columns.lengths.iter().map(|length| *length as usize).sum::<usize>() == length
-        && raw.len() == length
+        && columns.lengths.iter().map(|length| *length as usize).sum::<usize>() + skipped == length
+        && lengths.len() == count
+        && raw.len() == contents
         && columns.id_counts.iter().map(|count| *count as usize).sum::<usize>() == columns.id_refs.len();
     if !columns_agree {
         return Err("columns do not agree".into());
@@ -445,7 +452,7 @@ fn decode(batch: &Batch) -> Result<(Vec<u8>, Vec<Record>), String> {
     let mut records = Vec::new();
     let (mut at, mut time_ns, mut reference) = (0, 0i64, 0);
     for record in 0..count {
-        let length = columns.lengths[record] as usize;
+        let length = lengths[record] as usize;
         time_ns += columns.time_deltas_ns[record];
         let ids = columns.id_refs[reference..reference + columns.id_counts[record] as usize]
             .iter()
@@ -461,5 +468,7 @@ fn decode(batch: &Batch) -> Result<(Vec<u8>, Vec<Record>), String> {
         });
         at += length;
     }
-    Ok((raw, records))
+    // The bytes of the file, as far as they are what was shipped.
+    let bytes = if raw.len() == length && skipped == 0 { raw } else { vec![0; length] };
+    Ok((bytes, records))
 }
