@@ -296,6 +296,7 @@ mod tests {
             id_counts: vec![1; ids.len()],
             id_refs: (0..ids.len() as u32).collect(),
             raw,
+            ..Batch::default()
         }
     }
 
@@ -332,6 +333,7 @@ mod tests {
             host: "a".into(),
             service: "payments".into(),
             path: b"/var/log/a.log".to_vec(),
+            labels: Vec::new(),
         });
         appender.append(&source, &batch(&[&SPELLINGS[..], &OTHERS[..]].concat()), 1, 100);
         every_spelling_finds_all(&head);
