@@ -1,6 +1,6 @@
 # What there is to do here. Every target gets what it needs by itself; Rust comes with rustup (rust-toolchain.toml says which).
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak clean
+.PHONY: help demo test bench soak torture clean
 
 CARGO ?= cargo
 
@@ -30,6 +30,10 @@ bench: ## Whole programs on the benchmark's corpus; writes target/bench/e2e.json
 soak: ## The crash tests for much longer: many more kills
 	$(CARGO) build --workspace --bins
 	CLEW_SOAK_SECONDS=$${CLEW_SOAK_SECONDS:-600} $(CARGO) test -p clew-tests -- --nocapture
+
+torture: ## Every rotation, truncation, compression and kill in random order, with an account of every byte
+	$(CARGO) build --workspace --bins
+	CLEW_TORTURE=1 $(CARGO) test -p clew-tests --test torture -- --nocapture
 
 clean: ## Remove everything that was built, and the demo's data
 	$(CARGO) clean

@@ -42,6 +42,8 @@ pub struct Remembered {
     /// Its bytes were cut off or overwritten; what of them is not durable may still be found in a copy.
     pub ended: bool,
     pub compression: Option<Compression>,
+    /// It was not announced yet: the aggregator may know its file under another id.
+    pub fresh: bool,
 }
 
 /// A file that holds nothing but what another source delivered.
@@ -124,6 +126,8 @@ struct BodySource {
     ended: bool,
     #[prost(uint32, tag = "16")]
     compression: u32,
+    #[prost(bool, tag = "17")]
+    fresh: bool,
 }
 
 /// Why the folder cannot be used.
@@ -227,6 +231,7 @@ fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
             Some(Compression::Gzip) => 1,
             Some(Compression::Zstd) => 2,
         },
+        fresh: source.fresh,
     };
     let covered = |covered: &Covered| BodyCovered {
         device: covered.key.device,
@@ -285,6 +290,7 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
                 2 => Some(Compression::Zstd),
                 _ => None,
             },
+            fresh: source.fresh,
         })
     };
     let covered = |covered: BodyCovered| Covered {
@@ -319,6 +325,7 @@ mod tests {
             complete: false,
             ended: true,
             compression: Some(Compression::Zstd),
+            fresh: true,
         };
         let covered = Covered { key: FileKey { device: 3, inode: 4 }, size: 5, modified_ns: -1_500_000_000 };
         Checkpoint { epoch, sources: vec![source], covered: vec![covered], started: vec![9] }

@@ -227,7 +227,9 @@ fn live_name(path: &Path) -> Option<&OsStr> {
 
 /// Whether a file of `size` bytes holds everything up to `mark` of what began with `prefix`.
 fn holds(file: &LogFile, size: u64, prefix: Fingerprint, mark: Mark) -> bool {
-    !prefix.is_empty()
+    // Where nothing was delivered, the beginning is all there is to compare: files that begin alike must not be taken for each other.
+    let enough = if mark.position == 0 { COMMON_BYTES_MIN as u32 } else { 1 };
+    prefix.length >= enough
         && u64::from(prefix.length) <= size
         && mark.position <= size
         && identity::prefix_agrees(file, prefix).unwrap_or(false)

@@ -368,13 +368,17 @@ impl Pipeline {
         source.compression = found.compression;
         source.seen_in_pass = self.pass;
         let skip_old = config.start_at == StartAt::End && !self.started.contains(&config.include_hash());
+        let mut known = false;
         match self.remembered.remove(&source.key) {
-            Some(remembered) if is_remembered(&source, &remembered) => source.resume(&remembered),
+            Some(remembered) if is_remembered(&source, &remembered) => {
+                known = true;
+                source.resume(&remembered);
+            }
             Some(remembered) if !remembered.complete => self.orphans.push(Orphan::new(remembered)),
             _ => {}
         }
         source.may_be_copy = (found.rotated || source.compression.is_some()) && source.fresh;
-        if source.fresh && skip_old {
+        if source.fresh && skip_old && !known {
             if source.compression.is_some() {
                 let id = self.table.insert(source);
                 return self.cover(id);

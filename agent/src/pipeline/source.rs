@@ -215,7 +215,7 @@ impl Source {
     /// Goes on where the checkpoint says.
     pub fn resume(&mut self, remembered: &Remembered) {
         self.source_id = remembered.source_id;
-        self.fresh = false;
+        self.fresh = remembered.fresh;
         // It stands in the checkpoint that this was read from.
         self.recorded.get_or_insert(0);
         self.prefix = remembered.prefix;
@@ -291,6 +291,7 @@ impl Source {
             complete: self.ended.is_none() && self.rotated && self.file.is_none() && self.is_settled(),
             ended: self.ended.is_some(),
             compression: self.compression,
+            fresh: self.fresh,
         }
     }
 }

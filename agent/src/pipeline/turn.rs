@@ -127,7 +127,14 @@ impl Pipeline {
         source.grown_at = now;
         source.size = status.size;
         source.modified_ns = status.modified_ns;
+        let prefix = source.prefix;
         source.take_prefix();
+        if source.prefix != prefix {
+            // A copy of it is known by its beginning: a crash should find all of that.
+            self.unsaved = true;
+            self.checkpoint_soon(now);
+        }
+        let Some(source) = self.table.get_mut(id) else { return };
         if source.phase == Phase::Unannounced {
             if self.session.is_some() && source.size > 0 {
                 self.announce.push_back(id);
