@@ -513,9 +513,10 @@ fn is_at(source: &Source) -> bool {
 fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
     // Of a compressed file the aggregator's answer is checked once, when it goes on: decompressing twice would cost as much.
     let compressed = source.compression.is_some();
-    let nothing_known = remembered.prefix.is_empty() && remembered.frontier == 0;
+    // Of what was empty there is nothing to compare but its name.
+    let something_known = !remembered.prefix.is_empty() || remembered.frontier > 0;
     !remembered.ended
-        && !(nothing_known && source.path != remembered.path)
+        && (something_known || source.path == remembered.path)
         && source.compression == remembered.compression
         && (compressed
             || source.file.as_ref().is_some_and(|file| {

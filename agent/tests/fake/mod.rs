@@ -451,8 +451,7 @@ fn decode(batch: &Batch) -> Result<(Vec<u8>, Vec<Record>), String> {
     }
     let mut records = Vec::new();
     let (mut at, mut time_ns, mut reference) = (0, 0i64, 0);
-    for record in 0..count {
-        let length = lengths[record] as usize;
+    for (record, length) in lengths.iter().map(|length| *length as usize).enumerate() {
         time_ns += columns.time_deltas_ns[record];
         let ids = columns.id_refs[reference..reference + columns.id_counts[record] as usize]
             .iter()

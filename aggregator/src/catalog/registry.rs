@@ -205,9 +205,9 @@ impl State {
     /// Forgets a source that could not be logged.
     pub fn forget(&mut self, id: Uuid) {
         if let Some(entry) = self.sources.remove(&id) {
-            remove(&mut self.by_file, entry.file_key(), id);
+            remove(&mut self.by_file, &entry.file_key(), id);
             if let Some(key) = entry.prefix_key() {
-                remove(&mut self.by_prefix, key, id);
+                remove(&mut self.by_prefix, &key, id);
             }
         }
     }
@@ -295,7 +295,7 @@ impl State {
             entry.prefix = batch.prefix.or(entry.prefix);
             let after = entry.prefix_key();
             if before != after {
-                before.into_iter().for_each(|key| remove(&mut self.by_prefix, key, entry.source.id));
+                before.into_iter().for_each(|key| remove(&mut self.by_prefix, &key, entry.source.id));
                 after.into_iter().for_each(|key| add(&mut self.by_prefix, key, entry.source.id));
             }
         }
@@ -304,7 +304,8 @@ impl State {
     fn apply_gap(&mut self, gap: &GapRecord, received_ns: i64) {
         let Some(entry) = uuid(&gap.source).and_then(|id| self.sources.get_mut(&id)) else { return };
         let moves = gap.end > entry.frontier;
-        if !moves && !(gap.open_ended && gap.end == entry.frontier && !entry.has_open_end(gap.end)) {
+        let opens_end = gap.open_ended && gap.end == entry.frontier && !entry.has_open_end(gap.end);
+        if !moves && !opens_end {
             return;
         }
         if moves {
@@ -332,11 +333,11 @@ fn add<K: Eq + std::hash::Hash>(index: &mut HashMap<K, Vec<Uuid>>, key: K, id: U
     }
 }
 
-fn remove<K: Eq + std::hash::Hash>(index: &mut HashMap<K, Vec<Uuid>>, key: K, id: Uuid) {
-    if let Some(sources) = index.get_mut(&key) {
+fn remove<K: Eq + std::hash::Hash>(index: &mut HashMap<K, Vec<Uuid>>, key: &K, id: Uuid) {
+    if let Some(sources) = index.get_mut(key) {
         sources.retain(|source| *source != id);
         if sources.is_empty() {
-            index.remove(&key);
+            index.remove(key);
         }
     }
 }

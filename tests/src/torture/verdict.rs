@@ -214,10 +214,10 @@ impl<'a> Case<'a> {
             without_lines.entry(&source.file).or_default().push(source);
         }
         for (index, incarnation) in self.ledger.incarnations.iter().enumerate() {
-            if !all.contains_key(&index) {
+            if let std::collections::btree_map::Entry::Vacant(entry) = all.entry(index) {
                 let names = incarnation.names.iter().filter_map(|name| name.to_str());
                 let sources = names.filter_map(|name| without_lines.get(name)).flatten().copied().collect();
-                all.insert(index, sources);
+                entry.insert(sources);
             }
         }
         all
@@ -335,7 +335,8 @@ mod tests {
     fn twice_or_elsewhere_or_otherwise_fails() {
         let sources = [source("s", &[(0, 20, true)]), source("t", &[])];
         let right = || vec![record("first", "s", 5), record("second", "t", 5)];
-        let with = |change: &dyn Fn(&mut Vec<(usize, Record)>)| {
+        type Change<'a> = &'a dyn Fn(&mut Vec<(usize, Record)>);
+        let with = |change: Change<'_>| {
             let mut records = right();
             change(&mut records);
             records
