@@ -364,9 +364,10 @@ impl Pipeline {
         self.checkpoint_at = self.checkpoint_at.min(now + wait);
     }
 
-    /// The checkpoint of this number holds all sources that there are now.
+    /// The checkpoint of this number holds the sources that there are now.
     fn recorded_with(&mut self, number: u64) {
-        for (_, source) in self.table.iter_mut() {
+        // What may be a copy is left out of checkpoints until that is decided.
+        for (_, source) in self.table.iter_mut().filter(|(_, source)| !source.may_be_copy) {
             source.recorded.get_or_insert(number);
         }
     }
