@@ -413,12 +413,12 @@ fn containers_rules_and_labels() {
         &path,
         &format!(
             "{stamp} stdout F INFO paid with 4111 1111 1111 1111\n{stamp} stdout P {{\"level\":\"info\",\"msg\":\"lo\n\
-             {stamp} stderr F WARN trouble\n{stamp} stdout F ng\"}}\n{stamp} stdout F DEBUG not this one\n\
+             {stamp} stderr F WARN trouble\nnot framed\n{stamp} stdout F ng\"}}\n{stamp} stdout F DEBUG not this one\n\
              {stamp} stdout F INFO last\n"
         ),
     );
     house.start();
-    house.fake.wait_for("four records", |state| state.records("app").len() == 4);
+    house.fake.wait_for("five records", |state| state.records("app").len() == 5);
     assert_eq!(house.stop(), Some(0));
     let lines: Vec<String> = house
         .fake
@@ -433,6 +433,7 @@ fn containers_rules_and_labels() {
             "INFO paid with [redacted:card]\n",
             "{\"level\":\"info\",\"msg\":\"long\"}\n",
             "WARN trouble\n",
+            "not framed\n",
             "INFO last\n"
         ]
     );

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use crate::assemble::{Before, Limits, Sink, Tail, assemble_by};
-use crate::batch::{Builder, CONTENT_BYTES_MAX, RECORDS_MAX, SkippedReason, content_bytes_max};
+use crate::batch::{Builder, CONTENT_BYTES_MAX, RECORDS_MAX, SkippedReason};
 use crate::frame::encoding;
 use crate::frame::open::Open;
 use crate::frame::unwrap::{How, Unwrapped, unwrap};
@@ -251,14 +251,14 @@ impl<'a> Stage<'a> {
                 }
             }
             if outcome != Outcome::Unchanged {
-                let content = fitting(&redacted, length);
-                self.builder.push_content(length, content, flags, marks, self.fields);
+                self.builder.push_content(length, &redacted, flags, marks, self.fields);
                 self.scratch.redacted = redacted;
                 return;
             }
             self.scratch.redacted = redacted;
         }
-        if marks == 0 {
+        // The bytes of a woven record may have pieces of other ones between them.
+        if marks == 0 && content.len() == length {
             self.builder.push(length, flags, self.fields);
         } else {
             self.builder.push_content(length, content, flags, marks, self.fields);
@@ -320,9 +320,4 @@ fn is_text(line: &[u8]) -> bool {
     let is_json = line.first() == Some(&b'{') && line.last() == Some(&b'}');
     let is_logfmt = line.first().is_some_and(|byte| !byte.is_ascii_digit()) && parse::logfmt::looks_like(line);
     !is_json && !is_logfmt
-}
-
-/// As much as the aggregator takes for a record of `length` bytes in the file.
-fn fitting(content: &[u8], length: usize) -> &[u8] {
-    &content[..content.len().min(content_bytes_max(length))]
 }
