@@ -44,6 +44,8 @@ pub struct Remembered {
     pub compression: Option<Compression>,
     /// It was not announced yet: the aggregator may know its file under another id.
     pub fresh: bool,
+    /// It may be a copy of what another source holds; that was not decided yet.
+    pub may_be_copy: bool,
 }
 
 /// A file that holds nothing but what another source delivered.
@@ -128,6 +130,8 @@ struct BodySource {
     compression: u32,
     #[prost(bool, tag = "17")]
     fresh: bool,
+    #[prost(bool, tag = "18")]
+    may_be_copy: bool,
 }
 
 /// Why the folder cannot be used.
@@ -232,6 +236,7 @@ fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
             Some(Compression::Zstd) => 2,
         },
         fresh: source.fresh,
+        may_be_copy: source.may_be_copy,
     };
     let covered = |covered: &Covered| BodyCovered {
         device: covered.key.device,
@@ -291,6 +296,7 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
                 _ => None,
             },
             fresh: source.fresh,
+            may_be_copy: source.may_be_copy,
         })
     };
     let covered = |covered: BodyCovered| Covered {
@@ -326,6 +332,7 @@ mod tests {
             ended: true,
             compression: Some(Compression::Zstd),
             fresh: true,
+            may_be_copy: true,
         };
         let covered = Covered { key: FileKey { device: 3, inode: 4 }, size: 5, modified_ns: -1_500_000_000 };
         Checkpoint { epoch, sources: vec![source], covered: vec![covered], started: vec![9] }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::assemble::Tail;
 use clew_proto::v1::GapReason;
 
+use super::family::Family;
 use crate::checkpoint::Remembered;
 use crate::frame::origin::Labels;
 use crate::identity::{self, Fingerprint, PREFIX_BYTES_MAX};
@@ -21,6 +22,9 @@ use crate::treatment::{Lines, Treatment};
 
 /// Identifies a source in this process; never used twice.
 pub type Id = usize;
+
+/// The number of the checkpoint that this process began with.
+const RECORDED_BEFORE: u64 = 0;
 
 /// How far the aggregator was told about a source in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,8 @@ pub struct Source {
     pub source_id: [u8; 16],
     pub service: Arc<str>,
     pub path: PathBuf,
+    /// Of the path; the table keeps it.
+    pub family: Option<Family>,
     /// Where it is opened.
     pub location: Location,
     pub key: FileKey,
@@ -88,6 +94,8 @@ pub struct Source {
     pub owed: Option<u64>,
     /// No directory names its file any more.
     pub unlinked: bool,
+    /// As the checkpoint had it, until the aggregator's answer has shown that its file is the same one.
+    pub before: Option<Box<Remembered>>,
     /// The number of the first checkpoint that it stands in.
     pub recorded: Option<u64>,
     /// It was not announced yet because of that.
@@ -115,6 +123,8 @@ pub struct Source {
     pub copies_are_read: bool,
     /// It may be a copy of what was shipped; not decided yet.
     pub may_be_copy: bool,
+    /// Sources whose bytes are gone, and which the aggregator is asked about because this one may hold them.
+    pub may_copy: Vec<[u8; 16]>,
     pub found_at: Instant,
     pub gone_at: Option<Instant>,
     pub seen_in_pass: u64,
@@ -157,6 +167,7 @@ impl Source {
             service,
             location: Location::new(path.clone(), path.parent().map_or(0, |folder| folder.as_os_str().len())),
             path,
+            family: None,
             key,
             compression: None,
             examination: None,
@@ -173,6 +184,7 @@ impl Source {
             ended: None,
             owed: None,
             unlinked: false,
+            before: None,
             recorded: None,
             awaits_record: false,
             treatment: Arc::new(Treatment::default()),
@@ -189,6 +201,7 @@ impl Source {
             rotated: false,
             copies_are_read: false,
             may_be_copy: false,
+            may_copy: Vec::new(),
             found_at: now,
             gone_at: None,
             seen_in_pass: 0,
@@ -203,7 +216,8 @@ impl Source {
 
     /// Reads the file's prefix, as long as it can still grow: what a copy would be known by.
     pub fn take_prefix(&mut self) {
-        if self.prefix.length < PREFIX_BYTES_MAX as u32
+        if self.before.is_none()
+            && self.prefix.length < PREFIX_BYTES_MAX as u32
             && u64::from(self.prefix.length) < self.size
             && let Some(file) = &self.file
             && let Ok(prefix) = identity::prefix(file)
@@ -216,8 +230,9 @@ impl Source {
     pub fn resume(&mut self, remembered: &Remembered) {
         self.source_id = remembered.source_id;
         self.fresh = remembered.fresh;
+        self.before = Some(Box::new(remembered.clone()));
         // It stands in the checkpoint that this was read from.
-        self.recorded.get_or_insert(0);
+        self.recorded.get_or_insert(RECORDED_BEFORE);
         self.prefix = remembered.prefix;
         self.start_at(Mark {
             position: remembered.frontier,
@@ -275,8 +290,24 @@ impl Source {
         self.end().saturating_sub(self.acked.position)
     }
 
+    /// Its file may hold something else than it is remembered for.
+    pub fn is_unverified(&self) -> bool {
+        self.before.is_some() && self.file.is_some()
+    }
+
     /// For the checkpoint.
     pub fn remember(&self, now_s: u64) -> Remembered {
+        if let Some(before) = self.before.as_deref().filter(|_| self.file.is_some()) {
+            return Remembered {
+                key: self.key,
+                path: self.path.clone(),
+                compression: self.compression,
+                ended: false,
+                complete: false,
+                seen_s: now_s,
+                ..before.clone()
+            };
+        }
         Remembered {
             source_id: self.source_id,
             key: self.key,
@@ -292,6 +323,7 @@ impl Source {
             ended: self.ended.is_some(),
             compression: self.compression,
             fresh: self.fresh,
+            may_be_copy: self.may_be_copy,
         }
     }
 }
