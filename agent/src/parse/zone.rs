@@ -16,7 +16,8 @@ pub enum Zone {
 }
 
 impl Zone {
-    /// `UTC`, `local`, `+02:00`, or a name of the system's zone database, which is read here and never again.
+    /// `UTC`, `local`, `+02:00`, or a name of the zone database: the system's, or the one that comes along where there is none, as in
+    /// a small container. It is read here and never again.
     pub fn new(name: &str) -> Result<Zone, String> {
         if matches!(name, "UTC" | "utc" | "Z" | "GMT") {
             return Ok(Zone::Utc);
@@ -80,9 +81,19 @@ mod tests {
             assert_eq!(Zone::new(name).unwrap().instant_ns(noon + 5), Some(noon - before * NS + 5), "{name}");
         }
         assert!(Zone::new("local").is_ok());
-        // The database of zones may be missing where the tests run.
-        let berlin = Zone::Named(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap());
+        let berlin = Zone::new("Europe/Berlin").unwrap();
         assert_eq!(berlin.instant_ns(noon + 5), Some(noon - 3600 * NS + 5));
+        // 2026-07-01T12:00:00, in summer.
+        let summer = 1_782_907_200 * NS;
+        assert_eq!(berlin.instant_ns(summer), Some(summer - 2 * 3600 * NS));
+        // 2026-10-25T02:30:00 comes twice; the first of the two is in summer time.
+        let twice = 1_792_895_400 * NS;
+        assert_eq!(berlin.instant_ns(twice), Some(twice - 2 * 3600 * NS));
+        // 2026-03-29T02:30:00 does not exist: the clock went on from 02:00 to 03:00.
+        let never = 1_774_751_400 * NS;
+        assert_eq!(berlin.instant_ns(never), Some(never - 3600 * NS));
+        let kolkata = Zone::new("Asia/Kolkata").unwrap();
+        assert_eq!(kolkata.instant_ns(noon), Some(noon - 19_800 * NS));
         assert!(
             Zone::new("Europe/Berlinn").unwrap_err().starts_with("unknown time zone \"Europe/Berlinn\"; write UTC")
         );
