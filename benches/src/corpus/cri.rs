@@ -7,8 +7,9 @@ use std::io::Write;
 
 use super::transaction::{Entry, time};
 
-/// A real line is split at 16 KiB, which none of these reaches; one of so many is split so that the parts are exercised.
-const SPLIT_ONE_IN: usize = 256;
+/// A real line is split at 16 KiB, which none of these reaches. Those whose length is a multiple of this are split, about one in a
+/// hundred, so that the parts are exercised.
+const SPLIT_LENGTH: usize = 101;
 
 /// Wraps `json`, one line with its line feed.
 pub fn write(out: &mut Vec<u8>, json: &[u8], entry: &Entry<'_>) {
@@ -18,7 +19,7 @@ pub fn write(out: &mut Vec<u8>, json: &[u8], entry: &Entry<'_>) {
         write!(out, " {stream} {tag} ").expect("a Vec takes whatever is written to it");
         out.extend_from_slice(content);
     };
-    if json.len().is_multiple_of(SPLIT_ONE_IN) {
+    if json.len().is_multiple_of(SPLIT_LENGTH) {
         let (first, rest) = json.split_at(json.len() / 2);
         part("P", &[first, b"\n"].concat());
         part("F", rest);
