@@ -46,8 +46,8 @@ pub struct Shipped {
     pub mb_per_s: f64,
 }
 
-/// Ships a corpus through both programs; `inspect` may ask the aggregator for what it holds before it ends. The time of the
-/// latter is the aggregator's own.
+/// Ships a corpus through both programs; `inspect` may ask the aggregator for what it holds before it ends, and what the answers
+/// cost does not count.
 pub fn measure(
     work: &Path,
     data_dir: &Path,
@@ -66,13 +66,15 @@ pub fn measure(
     anyhow::ensure!(held == corpus.records, "{held} records are held of {}", corpus.records);
 
     let agent = agent.terminate(STOP_DEADLINE)?;
+    let before_cpu_s = aggregator.process.cpu_s()?;
     inspect(&client)?;
+    let inspect_cpu_s = aggregator.process.cpu_s()? - before_cpu_s;
     let aggregator = aggregator.process.terminate(STOP_DEADLINE)?;
     let gigabytes = corpus.bytes as f64 / 1e9;
     Ok(Shipped {
         agent_cpu_s_per_gb: agent.cpu_s / gigabytes,
         agent: agent.memory,
-        aggregator_cpu_s_per_gb: aggregator.cpu_s / gigabytes,
+        aggregator_cpu_s_per_gb: (aggregator.cpu_s - inspect_cpu_s) / gigabytes,
         aggregator: aggregator.memory,
         disk_bytes: disk_bytes(data_dir)?,
         mb_per_s: corpus.bytes as f64 / 1e6 / elapsed.as_secs_f64(),

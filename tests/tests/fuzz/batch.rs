@@ -81,7 +81,7 @@ fn columns() {
         let (columns, records) = build(&file);
         head(columns, records, file.len() as u32)
     });
-    Fuzz::new("columns", 3000).seeds(seeds).tokens(&["\n", "req-17", "\u{1}"]).run(|input| {
+    Fuzz::new("columns", 6000).seeds(seeds).tokens(&["\n", "req-17", "\u{1}"]).run(|input| {
         let Some((head, columns)) = input.split_first_chunk::<8>() else { return (0, 0) };
         let records = u32::from_le_bytes(head[..4].try_into().expect("4 bytes"));
         let size = u32::from_le_bytes(head[4..].try_into().expect("4 bytes"));

@@ -27,7 +27,7 @@ fn payloads() -> Vec<Vec<u8>> {
 
 #[test]
 fn payload() {
-    Fuzz::new("payload", 8000).seeds(payloads()).tokens(&["CLWB", "CLWT"]).run(|bytes| {
+    Fuzz::new("payload", 25_000).seeds(payloads()).tokens(&["CLWB", "CLWT"]).run(|bytes| {
         let damaged = Payload::open(bytes).is_ok();
         let mut sealed = bytes.to_vec();
         if let Some(body) = sealed.len().checked_sub(SUM_BYTES) {
@@ -42,7 +42,7 @@ fn payload() {
 #[test]
 fn payload_columns() {
     let seeds = payloads().into_iter().map(|payload| taken_apart(&payload, MAGIC));
-    Fuzz::new("payload_columns", 8000)
+    Fuzz::new("payload_columns", 30_000)
         .seeds(seeds)
         .tokens(&["\u{1}", "\u{2}", "\n"])
         .run(|input| put_together(input, MAGIC).map(|payload| read(&payload)));
@@ -106,7 +106,7 @@ fn transaction_rows() {
     let decode = |bytes: &[u8]| transactions::decode(bytes, &mut Unzstd::default());
     assert_eq!(decode(&encode(&rows)).expect("what was encoded is decoded"), rows);
     let seeds = [1, 20].map(|count| taken_apart(&encode(&rows[..count]), transactions::MAGIC));
-    Fuzz::new("transaction_rows", 15_000).seeds(seeds).tokens(&["shop", "\u{0}", "\u{1}"]).run(|input| {
+    Fuzz::new("transaction_rows", 60_000).seeds(seeds).tokens(&["shop", "\u{0}", "\u{1}"]).run(|input| {
         let bytes = put_together(input, transactions::MAGIC)?;
         let rows = decode(&bytes).ok()?;
         for (_, share) in &rows {
@@ -138,7 +138,7 @@ fn overlay() {
     let spellings = Spellings::of(&ids);
     let times = [NOON_NS, NOON_NS + 123_456_789, NOON_NS + 123_000_000, 0, -1, i64::MIN, i64::MAX];
     let all = tokens.join(" ").into_bytes();
-    Fuzz::new("overlay", 25_000).seeds(seeds::lines().into_iter().chain([all])).tokens(tokens).run(|input| {
+    Fuzz::new("overlay", 60_000).seeds(seeds::lines().into_iter().chain([all])).tokens(tokens).run(|input| {
         let (choice, line) = input.split_first().unwrap_or((&0, &[]));
         let time = times[*choice as usize % times.len()];
         let references: Vec<u32> = (0..4).rev().filter(|id| choice >> (id + 4) & 1 == 0).collect();

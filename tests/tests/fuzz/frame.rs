@@ -43,20 +43,20 @@ const DOCKER: &[&str] = &[
 #[test]
 fn cri() {
     let seeds = seeds::golden("records").into_iter().chain([CRI.concat().into_bytes()]);
-    Fuzz::new("cri", 2500).seeds(seeds).tokens(CRI).run(|file| streams(file, Framing::Cri));
+    Fuzz::new("cri", 1200).seeds(seeds).tokens(CRI).run(|file| streams(file, Framing::Cri));
 }
 
 #[test]
 fn docker() {
     let seeds = seeds::golden("records").into_iter().chain([DOCKER.join("\n").into_bytes()]);
-    Fuzz::new("docker", 2500).seeds(seeds).tokens(DOCKER).run(|file| streams(file, Framing::Docker));
+    Fuzz::new("docker", 1200).seeds(seeds).tokens(DOCKER).run(|file| streams(file, Framing::Docker));
 }
 
 /// Without framing, holes are all that there is.
 #[test]
 fn holes() {
     let seeds = seeds::golden("records").into_iter().chain([b"\0\0a\n b\n\0 \n c\n\0\0\0".to_vec()]);
-    Fuzz::new("holes", 2500).seeds(seeds).tokens(&["\0", "\0\0\0\0", " \t", "\n", "  at x"]).run(|file| {
+    Fuzz::new("holes", 1500).seeds(seeds).tokens(&["\0", "\0\0\0\0", " \t", "\n", "  at x"]).run(|file| {
         let skipped = nuls::skip(file);
         let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
         assert!(file[..skipped].iter().all(is_blank), "only holes and blanks are skipped");

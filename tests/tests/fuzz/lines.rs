@@ -73,7 +73,7 @@ fn formats() {
         .iter()
         .zip(seeds.iter().skip(7))
         .map(|(first, second)| [first, second].map(|line| line.as_slice()).join(&b'\n'));
-    Fuzz::new("formats", 4000).seeds(pairs).tokens(LINE).run(|lines| {
+    Fuzz::new("formats", 2000).seeds(pairs).tokens(LINE).run(|lines| {
         let mut fields = Fields::default();
         let mut answers = Vec::new();
         for (index, reading) in readings.iter().enumerate() {
@@ -196,7 +196,7 @@ fn time_patterns() {
         "%T", "%%", "\n", "366", "9999", "Feb", "PM", "CEST", "+99:99",
     ];
     let seeds = seeds.map(|(pattern, line)| format!("{pattern}\n{line}").into_bytes());
-    Fuzz::new("time_patterns", 25_000).bytes_max(300).seeds(seeds).tokens(tokens).run(|input| {
+    Fuzz::new("time_patterns", 60_000).bytes_max(300).seeds(seeds).tokens(tokens).run(|input| {
         let feed = memchr::memchr(b'\n', input).unwrap_or(input.len());
         let (pattern, line) = (String::from_utf8_lossy(&input[..feed]), input.get(feed + 1..).unwrap_or_default());
         let pattern = match TimePattern::new(&pattern) {
@@ -224,7 +224,7 @@ fn ids() {
         IdPattern::new(&raw).expect("a valid pattern")
     };
     let patterns = [pattern("order=(?<id>[A-Z0-9-]+)"), pattern(r"(\S+)")];
-    Fuzz::new("ids", 25_000).seeds(seeds::lines()).tokens(LINE).run(|line| {
+    Fuzz::new("ids", 8000).seeds(seeds::lines()).tokens(LINE).run(|line| {
         let mut ids = Ids::default();
         text::find_ids(line, &mut ids);
         check_ids(&ids);

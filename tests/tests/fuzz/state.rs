@@ -114,7 +114,7 @@ fn agent_config() {
     // With its samples switched on, too.
     let all = String::from_utf8_lossy(sample).replace("\n# [[", "\n[[").replace("\n# [source.", "\n[source.");
     let seeds = [sample.to_vec(), all.into_bytes(), AGENT_CONFIG[..16].concat().into_bytes()];
-    Fuzz::new("agent_config", 1000).seeds(seeds).tokens(AGENT_CONFIG).run(|text| {
+    Fuzz::new("agent_config", 3000).seeds(seeds).tokens(AGENT_CONFIG).run(|text| {
         std::fs::write(&path, text).expect("write the config");
         let config = clew_agent::config::Config::load(&path);
         match config {

@@ -93,7 +93,7 @@ fn frames() {
         frame::put(&mut bytes, 5, 5, &payload);
         bytes
     });
-    Fuzz::new("frames", 60_000).seeds(seeds).tokens(&["CWf1", "web-1"]).run(|bytes| {
+    Fuzz::new("frames", 200_000).seeds(seeds).tokens(&["CWf1", "web-1"]).run(|bytes| {
         let header = frame::header(bytes);
         let payload = bytes.get(frame::HEADER_BYTES..).unwrap_or_default();
         if let Some(header) = header {
