@@ -79,13 +79,13 @@ fn streams(file: &[u8], framing: Framing) -> Answer {
     let whole = read(file, 0..file.len(), framing, Tail::All, NO_LIMIT);
     assert_eq!(whole.end, file.len(), "all is taken when there will be no more");
 
-    for step in [1, 2, 7] {
+    for (step, bytes_max) in [(1, NO_LIMIT), (2, NO_LIMIT), (7, NO_LIMIT), (2, 64)] {
         let feeds: Vec<usize> = memchr::memchr_iter(b'\n', file).map(|feed| feed + 1).collect();
         let (mut position, mut contents) = (0, [const { Vec::new() }; 3]);
         let mut reads = feeds.iter().skip(step - 1).step_by(step).map(|end| (*end, Tail::Hold)).collect::<Vec<_>>();
         reads.push((file.len(), Tail::All));
         for (end, tail) in reads {
-            let part = read(file, position..end.max(position), framing, tail, NO_LIMIT);
+            let part = read(file, position..end.max(position), framing, tail, bytes_max);
             position = part.end;
             for (content, more) in contents.iter_mut().zip(part.contents) {
                 content.extend(more);
@@ -93,7 +93,11 @@ fn streams(file: &[u8], framing: Framing) -> Answer {
         }
         assert_eq!(position, file.len());
         let text = |contents: &[Vec<u8>; 3]| contents.each_ref().map(|content| content.escape_ascii().to_string());
-        assert_eq!(text(&contents), text(&whole.contents), "content by stream, {step} lines at a time");
+        assert_eq!(
+            text(&contents),
+            text(&whole.contents),
+            "content by stream, {step} lines at a time, cut at {bytes_max}"
+        );
     }
 
     // With small limits lines are cut anywhere; they tile nevertheless.
