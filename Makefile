@@ -1,6 +1,6 @@
 # What there is to do here. Every target gets what it needs by itself; Rust comes with rustup (rust-toolchain.toml says which).
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak torture clean
+.PHONY: help demo test bench soak torture fuzz clean
 
 CARGO ?= cargo
 
@@ -23,7 +23,7 @@ test: ## Formatting, lints, and every test: units, properties, the programs, cra
 	fi
 	target/debug/clew-demo run --check --dir target/demo-check
 
-bench: ## Whole programs on the benchmark's corpus; writes target/bench/e2e.json
+bench: ## Whole programs on the benchmark's corpora; writes target/bench/e2e.json
 	$(CARGO) build --release --workspace --bins
 	target/release/clew-bench e2e $(BENCH_ARGS)
 
@@ -34,6 +34,10 @@ soak: ## The crash tests for much longer: many more kills
 torture: ## Every rotation, truncation, compression and kill in random order, for ten minutes, with an account of every byte
 	$(CARGO) build --workspace --bins
 	CLEW_SOAK_SECONDS=$${CLEW_SOAK_SECONDS:-600} $(CARGO) test --workspace --test torture -- --nocapture
+
+fuzz: ## Every decoder on changed inputs, FUZZ_SECONDS (60) each; FUZZ_SEED for other changes
+	CLEW_FUZZ_SECONDS=$${FUZZ_SECONDS:-60} CLEW_FUZZ_SEED=$${FUZZ_SEED:-1} \
+	  $(CARGO) test -p clew-tests --test fuzz --no-fail-fast -- --nocapture $(FUZZ_TARGET)
 
 clean: ## Remove everything that was built, and the demo's data
 	$(CARGO) clean

@@ -213,7 +213,8 @@ impl StateDir {
     }
 }
 
-fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
+/// The bytes of the file.
+pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
     let source = |source: &Remembered| BodySource {
         source_id: source.source_id.to_vec(),
         device: source.key.device,
@@ -261,7 +262,8 @@ fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
     bytes
 }
 
-fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
+/// The reverse of [`encode`]; or what is wrong with the bytes.
+pub fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
     let (head, body) = bytes.split_at_checked(HEAD_BYTES).ok_or("too short")?;
     if &head[..8] != MAGIC {
         return Err("no checkpoint of clew-agent");

@@ -337,6 +337,20 @@ fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
 }
 
 #[test]
+fn a_hole_is_no_record_however_large_it_is() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..10);
+    // What a writer without O_APPEND leaves in front of its position when its file is truncated: more than one read.
+    append_text(&house.path("a.log"), &"\0".repeat(3_000_000));
+    append(&house.path("a.log"), 10..20);
+    house.start();
+    house.wait_lines(20);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..20));
+    assert!(house.fake.state().records("app").iter().all(|record| record.flags == 0), "none continues another");
+}
+
+#[test]
 fn a_copy_of_what_was_shipped_is_not_shipped_again() {
     let mut house = House::new();
     house.extra = format!("metrics_listen = \"{}\"", house.metrics);

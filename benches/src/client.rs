@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use jiff::Timestamp;
 use serde_json::Value;
 
 const CALL_DEADLINE: Duration = Duration::from_secs(60);
@@ -46,6 +47,14 @@ impl Client {
         let agents = answer["agents"].as_array().context("status/agents has no agents")?;
         let said = agents.iter().all(|agent| agent["watermark"].is_string()) && !agents.is_empty();
         Ok(said.then(|| agents.iter().filter_map(|agent| agent["unread_bytes"].as_u64()).sum()))
+    }
+
+    /// The latest time up to which an agent says that it has shipped everything.
+    pub fn watermark(&self) -> anyhow::Result<Option<Timestamp>> {
+        let answer = self.json("/api/v1/status/agents")?;
+        let agents = answer["agents"].as_array().context("status/agents has no agents")?;
+        let times = agents.iter().filter_map(|agent| agent["watermark"].as_str()?.parse().ok());
+        Ok(times.max())
     }
 
     fn json(&self, path: &str) -> anyhow::Result<Value> {

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `templates` | the log statements of twelve services |
-//! | `corpus` | 2 million log lines of transactions over those services, the same for the same seed |
+//! | `corpus/` | 2 million log records of transactions over those services, the same for the same seed |
 //! | `process` | a child process: its CPU time, its memory, its end |
 //! | `client` | the aggregator's HTTP API, as far as it is measured |
 //! | `programs` | agent and aggregator with default settings |
@@ -42,7 +42,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Write the corpus, if it is not there yet.
-    Corpus(corpus::Parameters),
+    Corpus {
+        #[command(flatten)]
+        parameters: corpus::Parameters,
+        /// What the records look like.
+        #[arg(long, value_enum, default_value_t)]
+        shape: corpus::Shape,
+    },
     /// Run both programs over the corpus and write target/bench/e2e.json (the default).
     E2e(e2e::Options),
 }
@@ -68,9 +74,9 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let folder = bench_folder()?;
     match arguments.command.unwrap_or(Command::E2e(arguments.e2e)) {
-        Command::Corpus(parameters) => {
-            let corpus = corpus::prepare(&folder, parameters)?;
-            println!("{}: {} lines, {} bytes", corpus.folder.display(), corpus.lines, corpus.bytes);
+        Command::Corpus { parameters, shape } => {
+            let corpus = corpus::prepare(&folder, parameters, shape)?;
+            println!("{}: {} records, {} bytes", corpus.folder.display(), corpus.records, corpus.bytes);
             Ok(true)
         }
         Command::E2e(options) => e2e::run(&folder, &options),

@@ -94,6 +94,11 @@ impl Process {
         self.status_mb("VmRSS:").context("read VmRSS")
     }
 
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> anyhow::Result<usize> {
+        Ok(std::fs::read_dir(self.proc("fd"))?.count())
+    }
+
     /// Takes note of its memory; to be called again and again.
     pub fn observe(&mut self) {
         if let (Some(peak), Some(anonymous)) = (self.status_mb("VmHWM:"), self.status_mb("RssAnon:")) {

@@ -33,12 +33,67 @@ pub struct Results {
     pub kills: Option<u32>,
     pub kill_lines: Option<u64>,
 
+    pub text: Option<ShapeResults>,
+    pub cri: Option<ShapeResults>,
+    pub backlog: Option<BacklogResults>,
+    pub quiet: Option<QuietResults>,
+
     pub corpus_lines: u64,
     pub corpus_bytes: u64,
     pub reference: Option<Reference>,
     pub machine: Machine,
     /// Parts that failed, and why.
     pub errors: Vec<String>,
+}
+
+/// The corpus in another shape than JSON.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ShapeResults {
+    pub agent_cpu_s_per_gb: f64,
+    pub agent_rss_mb: f64,
+    pub aggregator_cpu_s_per_gb: f64,
+    pub aggregator_rss_mb: f64,
+    pub disk_ratio: f64,
+    pub mb_per_s: f64,
+    pub records: u64,
+    pub bytes: u64,
+    /// Of so many transactions the records were counted.
+    pub transactions: u64,
+    pub lost: u64,
+    pub twice: u64,
+}
+
+/// A backlog, and a live file beside it.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct BacklogResults {
+    pub bytes: u64,
+    pub records: u64,
+    pub mb_per_s: f64,
+    pub live_lines: u64,
+    pub visible_ms_p50: f64,
+    pub visible_ms_p99: f64,
+    pub visible_ms_max: f64,
+    pub agent_cpu_s_per_gb: f64,
+    pub agent_rss_mb: f64,
+    pub aggregator_rss_mb: f64,
+}
+
+/// Many quiet files. To settle is to have everything acknowledged, and to have said so.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct QuietResults {
+    pub files: u32,
+    pub bytes: u64,
+    pub settle_s: f64,
+    pub settle_cpu_s: f64,
+    pub peak_rss_mb: f64,
+    pub cpu_percent: f64,
+    pub rss_mb: f64,
+    pub descriptors: usize,
+    pub restart_settle_s: f64,
+    pub restart_settle_cpu_s: f64,
+    pub restart_cpu_percent: f64,
+    pub restart_rss_mb: f64,
+    pub restart_descriptors: usize,
 }
 
 /// Where and of what the numbers are.
@@ -136,19 +191,34 @@ impl Results {
         ]
     }
 
-    /// Prints the table.
-    pub fn print(&self) {
-        println!("\n{:<26}{:>12}{:>12}  {:<6}for comparison", "", "measured", "budget", "");
-        for Row { what, value, budget, others } in self.rows() {
-            let (limit, holds) = match budget {
-                Budget::AtMost(limit) => (format!("<= {limit}"), value.map(|value| value <= limit)),
-                Budget::AtLeast(limit) => (format!(">= {limit}"), value.map(|value| value >= limit)),
-            };
-            let verdict = holds.map_or("-", |holds| if holds { "ok" } else { "OVER" });
-            println!("{what:<26}{:>12}{limit:>12}  {verdict:<6}{others}", show(value));
+    /// The budgets of the JSON corpus hold for its other shapes, and for a backlog.
+    fn more_rows(&self) -> Vec<Row> {
+        use Budget::AtMost;
+        let mut rows = Vec::new();
+        let mut row =
+            |what, value: f64, limit| rows.push(Row { what, value: Some(value), budget: AtMost(limit), others: "" });
+        if let Some(text) = self.text {
+            row("text.agent_cpu_s_per_gb", text.agent_cpu_s_per_gb, 3.0);
+            row("text.agent_rss_mb", text.agent_rss_mb, 40.0);
+            row("text.lost", text.lost as f64, 0.0);
+            row("text.twice", text.twice as f64, 0.0);
         }
-        println!("\nbeside the budgets");
-        for (what, value) in [
+        if let Some(cri) = self.cri {
+            row("cri.agent_cpu_s_per_gb", cri.agent_cpu_s_per_gb, 3.0);
+            row("cri.agent_rss_mb", cri.agent_rss_mb, 40.0);
+            row("cri.lost", cri.lost as f64, 0.0);
+            row("cri.twice", cri.twice as f64, 0.0);
+        }
+        if let Some(backlog) = self.backlog {
+            row("backlog.visible_ms_p99", backlog.visible_ms_p99, 1000.0);
+            row("backlog.agent_rss_mb", backlog.agent_rss_mb, 40.0);
+        }
+        rows
+    }
+
+    /// What has no budget.
+    fn beside(&self) -> Vec<(&'static str, Option<f64>)> {
+        let mut beside = vec![
             ("ship_mb_per_s", self.ship_mb_per_s),
             ("agent_rss_anonymous_mb", self.agent_rss_anonymous_mb),
             ("aggregator_rss_anonymous_mb", self.aggregator_rss_anonymous_mb),
@@ -158,8 +228,74 @@ impl Results {
             ("zstd1_cpu_s_per_gb", self.reference.map(|reference| reference.zstd1_cpu_s_per_gb)),
             ("unzstd_cpu_s_per_gb", self.reference.map(|reference| reference.unzstd_cpu_s_per_gb)),
             ("zstd3_ratio", self.reference.map(|reference| reference.zstd3_ratio)),
-        ] {
-            println!("{what:<28}{:>10}", show(value));
+        ];
+        let mut add = |values: &[(&'static str, f64)]| {
+            beside.extend(values.iter().map(|(what, value)| (*what, Some(*value))));
+        };
+        if let Some(text) = self.text {
+            add(&[
+                ("text.records", text.records as f64),
+                ("text.bytes", text.bytes as f64),
+                ("text.mb_per_s", text.mb_per_s),
+                ("text.aggregator_cpu_s_per_gb", text.aggregator_cpu_s_per_gb),
+                ("text.aggregator_rss_mb", text.aggregator_rss_mb),
+                ("text.disk_ratio", text.disk_ratio),
+            ]);
+        }
+        if let Some(cri) = self.cri {
+            add(&[
+                ("cri.records", cri.records as f64),
+                ("cri.bytes", cri.bytes as f64),
+                ("cri.mb_per_s", cri.mb_per_s),
+                ("cri.aggregator_cpu_s_per_gb", cri.aggregator_cpu_s_per_gb),
+                ("cri.aggregator_rss_mb", cri.aggregator_rss_mb),
+                ("cri.disk_ratio", cri.disk_ratio),
+            ]);
+        }
+        if let Some(backlog) = self.backlog {
+            add(&[
+                ("backlog.bytes", backlog.bytes as f64),
+                ("backlog.mb_per_s", backlog.mb_per_s),
+                ("backlog.live_lines", backlog.live_lines as f64),
+                ("backlog.visible_ms_p50", backlog.visible_ms_p50),
+                ("backlog.visible_ms_max", backlog.visible_ms_max),
+                ("backlog.agent_cpu_s_per_gb", backlog.agent_cpu_s_per_gb),
+                ("backlog.aggregator_rss_mb", backlog.aggregator_rss_mb),
+            ]);
+        }
+        if let Some(quiet) = self.quiet {
+            add(&[
+                ("quiet.files", f64::from(quiet.files)),
+                ("quiet.settle_s", quiet.settle_s),
+                ("quiet.settle_cpu_s", quiet.settle_cpu_s),
+                ("quiet.peak_rss_mb", quiet.peak_rss_mb),
+                ("quiet.cpu_percent", quiet.cpu_percent),
+                ("quiet.rss_mb", quiet.rss_mb),
+                ("quiet.descriptors", quiet.descriptors as f64),
+                ("quiet.restart_settle_s", quiet.restart_settle_s),
+                ("quiet.restart_settle_cpu_s", quiet.restart_settle_cpu_s),
+                ("quiet.restart_cpu_percent", quiet.restart_cpu_percent),
+                ("quiet.restart_rss_mb", quiet.restart_rss_mb),
+                ("quiet.restart_descriptors", quiet.restart_descriptors as f64),
+            ]);
+        }
+        beside
+    }
+
+    /// Prints the table.
+    pub fn print(&self) {
+        println!("\n{:<26}{:>12}{:>12}  {:<6}for comparison", "", "measured", "budget", "");
+        for Row { what, value, budget, others } in self.rows().into_iter().chain(self.more_rows()) {
+            let (limit, holds) = match budget {
+                Budget::AtMost(limit) => (format!("<= {limit}"), value.map(|value| value <= limit)),
+                Budget::AtLeast(limit) => (format!(">= {limit}"), value.map(|value| value >= limit)),
+            };
+            let verdict = holds.map_or("-", |holds| if holds { "ok" } else { "OVER" });
+            println!("{what:<26}{:>12}{limit:>12}  {verdict:<6}{others}", show(value));
+        }
+        println!("\nbeside the budgets");
+        for (what, value) in self.beside() {
+            println!("{what:<30}{:>12}", show(value));
         }
         let Machine { cpu, cores, kernel, commit, date, .. } = &self.machine;
         println!(
@@ -180,7 +316,8 @@ impl Results {
 
     /// Whether everything ran, and no line was lost or stored twice.
     pub fn sound(&self) -> bool {
-        self.errors.is_empty() && self.lost.unwrap_or(0.0) == 0.0 && self.twice.unwrap_or(0.0) == 0.0
+        let shapes = [self.text, self.cri].into_iter().flatten().all(|shape| shape.lost == 0 && shape.twice == 0);
+        shapes && self.errors.is_empty() && self.lost.unwrap_or(0.0) == 0.0 && self.twice.unwrap_or(0.0) == 0.0
     }
 }
 

@@ -55,6 +55,15 @@ fn java_stack_traces() {
 }
 
 #[test]
+fn what_follows_does_not_have_to_be_whole() {
+    for text in ["/app/x.js:10\n  throw error\nnext", "failed\n\njava.lang.IllegalStateException: bo"] {
+        let held = records(text, Before::Nothing, Tail::Hold, LIMITS);
+        let whole = records(&format!("{text}\n"), Before::Nothing, Tail::All, LIMITS);
+        assert_eq!(held.0, whole.0[..held.0.len()]);
+    }
+}
+
+#[test]
 fn a_blank_line_before_an_exception_belongs_to_it() {
     let error = "12:00 ERROR failed\n\njava.lang.IllegalStateException: boom\n\tat a.B.c(B.java:1)\n";
     assert_eq!(texts(&format!("{error}\n12:01 INFO b\n")), [error, "\n", "12:01 INFO b\n"]);

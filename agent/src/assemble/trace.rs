@@ -137,6 +137,7 @@ impl Place {
                     || starts_like(b"Node.js v")
                     || starts_like(b"Stack backtrace:")
                     || memmem::find(part, b":in ").is_some()
+                    || line::is_throwable(part)
                     || !part.first().is_some_and(u8::is_ascii_digit) && part.iter().all(is_name)
             }
         }
@@ -144,13 +145,16 @@ impl Place {
 
     /// The line of source that Node shows; a caret stands below it.
     fn node_source(&mut self, text: &[u8], rest: &[u8]) -> Belongs {
-        let Some(feed) = memchr(b'\n', rest) else {
-            let may_point = rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'^' | b'~' | b'\r'));
-            return if may_point { Belongs::Unknown } else { Belongs::No };
-        };
-        if line::is_caret(&rest[..feed]) {
-            *self = Self::Caret;
-            return Belongs::Yes { behind: feed + 1 };
+        match memchr(b'\n', rest) {
+            Some(feed) if line::is_caret(&rest[..feed]) => {
+                *self = Self::Caret;
+                return Belongs::Yes { behind: feed + 1 };
+            }
+            // The next line is not whole, and may still point.
+            None if rest.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'^' | b'~' | b'\r')) => {
+                return Belongs::Unknown;
+            }
+            _ => {}
         }
         *self = Self::Message;
         if line::is_continuation(text) { Belongs::Yes { behind: 0 } } else { Belongs::No }

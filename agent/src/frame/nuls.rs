@@ -21,6 +21,11 @@ pub fn skip(bytes: &[u8]) -> usize {
     nuls(bytes)
 }
 
+/// Whether a line begins behind `bytes_before`: a hole that was read so far may go on, and what follows it is a line of its own.
+pub fn line_begins_behind(bytes_before: &[u8]) -> bool {
+    bytes_before.iter().rfind(|byte| **byte != 0).is_none_or(|byte| *byte == b'\n')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,6 +36,15 @@ mod tests {
             [(&b""[..], 0), (b"\0\0a\n", 2), (b"\0\0", 2), (b" \0\t\r\nb", 5), (b"\n", 0), (b" \n", 0), (b"a\0\n", 0)]
         {
             assert_eq!(skip(bytes), skipped, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_hole_that_was_read_in_part_goes_on() {
+        for (before, begins) in
+            [(&b""[..], true), (b"\0\0", true), (b"a\n", true), (b"a\n\0", true), (b"a", false), (b"a\0", false)]
+        {
+            assert_eq!(line_begins_behind(before), begins, "{before:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use memchr::memrchr;
 
+use super::nuls::{line_begins_behind, nuls};
 use super::{Framing, Stream};
 use crate::assemble::Before;
 use crate::parse::{self, Shape};
@@ -23,8 +24,11 @@ pub struct Open {
 pub fn open_streams(bytes_before: &[u8], framing: Framing) -> Open {
     let mut open = Open { before: [Before::Nothing; 3], inside_line: false };
     let bytes = &bytes_before[bytes_before.len().saturating_sub(BYTES_MAX)..];
-    let Some(last) = bytes.last() else { return open };
-    open.inside_line = *last != b'\n';
+    open.inside_line = !line_begins_behind(bytes);
+    // No record reaches across a hole.
+    if bytes.last() == Some(&0) && !open.inside_line {
+        return open;
+    }
     let mut seen = [false; 3];
     let mut end = bytes.len();
     if open.inside_line {
@@ -37,7 +41,8 @@ pub fn open_streams(bytes_before: &[u8], framing: Framing) -> Open {
         let text = &bytes[..end - 1];
         let begin = memrchr(b'\n', text).map_or(0, |feed| feed + 1);
         let is_whole = begin > 0 || bytes.len() == bytes_before.len();
-        let line = &text[begin..];
+        let hole = nuls(&text[begin..]);
+        let line = &text[begin + hole..];
         let frame = framing.parse(line).filter(|_| is_whole);
         let (stream, content, partial) = match &frame {
             Some(frame) => (frame.stream, &*frame.content, frame.partial),
@@ -53,7 +58,7 @@ pub fn open_streams(bytes_before: &[u8], framing: Framing) -> Open {
                 Before::Nothing
             };
         }
-        end = begin;
+        end = if hole > 0 { 0 } else { begin };
     }
     open
 }
@@ -72,5 +77,15 @@ mod tests {
         let open = open_streams(b"2026-11-23T12:00:00Z stdout F {\"a\":1}\n2026-", Framing::Cri);
         assert_eq!(open.before, [Before::Nothing, Before::Nothing, Before::OpenLine]);
         assert!(open.inside_line);
+    }
+
+    #[test]
+    fn a_line_begins_behind_a_hole() {
+        for text in [&b"2026-11-23T12:00:00Z stdout P a\n\0\0"[..], b"\0\0"] {
+            let open = open_streams(text, Framing::Cri);
+            assert_eq!((open.before, open.inside_line), ([Before::Nothing; 3], false));
+        }
+        let open = open_streams(b"2026-11-23T12:00:00Z stderr F a\n\02026-11-23T12:00:00Z stdout F b\n", Framing::Cri);
+        assert_eq!(open.before, [Before::Text, Before::Nothing, Before::Nothing]);
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! **Invariant: the records, and what is skipped, tile the file bytes that are consumed.** Each reaches to where the next one begins, although the
 //! lines of a trace on one stream stand between those of the other. So a position may be consumed up to only if every record
-//! that begins before it also ends before it; what begins behind it is read again.
+//! that begins before it also ends before it; what begins behind it is read again. It never lies inside of a physical line whose
+//! framing is taken off: the rest of the line would not be known for what it is.
 
 use std::ops::Range;
 
@@ -98,7 +99,7 @@ pub fn weave(
     // Lowering the end leaves out records that begin behind it, never ones that begin before: one pass from behind is enough.
     for found in woven.found.iter().rev() {
         if found.file_begin < end && found.file_end > end {
-            end = found.file_begin;
+            end = unwrapped.streams[found.stream as usize].piece_at(found.content_begin).0.file_begin;
         }
     }
     woven.consumed = end;
@@ -149,7 +150,7 @@ fn find(
         assemble_by(rules.joining, &lines.content[begin..end], before, tail, rules.limits, &mut collect);
         let reached = collect.at;
         if reached < end {
-            return Some(lines.file_position(reached));
+            return Some(lines.piece_at(reached).0.file_begin);
         }
         before = if lines.content[end - 1] == b'\n' { Before::Nothing } else { Before::OpenLine };
         if is_cut
@@ -287,6 +288,18 @@ mod tests {
             (Stream::Stdout, "c\n".to_owned(), flag::CONTINUES),
         ];
         assert_eq!((records.as_slice(), end), (&expected[..], file.len()));
+    }
+
+    #[test]
+    fn a_cut_line_is_read_again_as_a_whole() {
+        let long = "x".repeat(150);
+        let file = [line("stdout", "F", "first"), line("stdout", "F", &long)].concat();
+        let (records, end) = read(file.as_bytes(), 0, file.len(), Tail::Hold, 60);
+        assert_eq!((records.len(), end), (1, line("stdout", "F", "first").len()), "the last part may go on");
+        let (records, end) = read(file.as_bytes(), end, file.len(), Tail::Lines, 60);
+        let content: String = records.iter().map(|(_, content, _)| content.as_str()).collect();
+        assert_eq!((content, end), (long + "\n", file.len()));
+        assert!(records.len() > 1 && records.iter().all(|(stream, ..)| *stream == Stream::Stdout));
     }
 
     #[test]

@@ -170,7 +170,7 @@ pub fn nearest_day(of_day_ns: i64, zone: &Zone, reference_ns: i64) -> Option<i64
     }
     let today = reference_ns / DAY_NS;
     (today - 1..=today + 1)
-        .filter_map(|day| zone.instant_ns(day * DAY_NS + of_day_ns))
+        .filter_map(|day| zone.instant_ns(day.checked_mul(DAY_NS)?.checked_add(of_day_ns)?))
         .min_by_key(|time| time.abs_diff(reference_ns))
 }
 
@@ -309,6 +309,8 @@ mod tests {
         assert_eq!(nearest_year(12, 31, 0, &Zone::Utc, 0), None);
         assert_eq!(nearest_day(23 * 3600 * NS, &Zone::Utc, january), Some(january - 3600 * NS));
         assert_eq!(nearest_day(3600 * NS, &Zone::Utc, january), Some(january + 3600 * NS));
+        // A file that says it was written at the end of time.
+        assert!(nearest_day(3600 * NS, &Zone::Utc, i64::MAX).is_some());
     }
 
     proptest! {

@@ -127,7 +127,7 @@ impl<'a> Stage<'a> {
         let before = match self.given.bytes_before.last() {
             None => Before::Nothing,
             Some(b'\n') if self.given.after_text => Before::Text,
-            Some(b'\n') => Before::Nothing,
+            Some(_) if crate::frame::nuls::line_begins_behind(self.given.bytes_before) => Before::Nothing,
             Some(_) => Before::OpenLine,
         };
         let at_line_start = before != Before::OpenLine;

@@ -2,7 +2,8 @@
 //!
 //! Invariant: it fails closed. A record whose redaction takes too long or grows too much is withheld as a whole; the original is
 //! never what comes out. The final line feed stays. Replacements hold no quote and no backslash, and a match in a JSON record
-//! never parts an escape, so a JSON record stays one, unless a pattern of the configuration takes a quote away.
+//! never parts an escape, and in place of a number stands a string, so a JSON record stays one, unless a pattern of the
+//! configuration takes a quote away.
 //!
 //! The built-in rules come first, in the order of their names' list, then the patterns in the order of the configuration; each
 //! works on what the one before it left. IDs are found before: a decimal ID that passes for a card is still found, only its
@@ -227,10 +228,13 @@ impl Work<'_> {
         let current = self.current.take();
         let text = current.as_deref().unwrap_or(body);
         let (mut out, mut copied, mut from, mut changed) = (Vec::new(), 0, 0, false);
+        let mut quotes = Quotes::default();
         while from <= text.len() {
             let Some(found) = find(text, from) else { break };
             self.check_time()?;
             let range = if self.is_json { whole_escapes(text, found.clone()) } else { found.clone() };
+            let is_bare = self.is_json && !range.is_empty() && !quotes.are_open(text, range.start);
+            let range = if is_bare { whole_value(text, range) } else { range };
             // An empty match would be found again for ever.
             from = range.end.max(found.end).max(found.start + 1);
             if range.start.max(copied) >= range.end {
@@ -239,6 +243,10 @@ impl Work<'_> {
             out.extend_from_slice(&text[copied..range.start.max(copied)]);
             let begin = out.len();
             write(text, found.start, &mut out);
+            if is_bare && serde_json::from_slice::<serde::de::IgnoredAny>(&out[begin..]).is_err() {
+                out.insert(begin, b'"');
+                out.push(b'"');
+            }
             changed |= out[begin..] != text[range.start.max(copied)..range.end];
             copied = range.end;
             if out.len() + text.len() - copied > self.bytes_max {
@@ -267,6 +275,36 @@ fn whole_escapes(text: &[u8], range: Range<usize>) -> Range<usize> {
         }
     };
     behind(range.start)..behind(range.end)
+}
+
+/// A number of a JSON record is replaced as a whole: what would be left of it beside a string would be no JSON.
+fn whole_value(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let is_around = |byte: &u8| byte.is_ascii_whitespace() || b":,[]{}\"".contains(byte);
+    let begin = text[..range.start].iter().rposition(is_around).map_or(0, |at| at + 1);
+    let end = text[range.end..].iter().position(is_around).map_or(text.len(), |at| range.end + at);
+    begin..end
+}
+
+/// Follows the quotes of a JSON record, from its beginning on.
+#[derive(Default)]
+struct Quotes {
+    at: usize,
+    open: bool,
+}
+
+impl Quotes {
+    /// Whether `place`, which only ever rises, lies in a string.
+    fn are_open(&mut self, text: &[u8], place: usize) -> bool {
+        while self.at < place {
+            match text[self.at] {
+                b'"' => self.open = !self.open,
+                b'\\' => self.at += 1,
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.open
+    }
 }
 
 fn default_of(name: &str) -> Vec<u8> {
@@ -363,6 +401,9 @@ mod tests {
             ("[[redact]]\npattern='(?P<k>pin|pw)=\\S+'\nreplace='${k}=*$$*'", "pw=x\n", "pw=*$*\n"),
             ("[[redact]]\npattern='\\b'", "a b\n", "a b\n"),
             ("[[redact]]\npattern='a'\nreplace='b'\n[[redact]]\npattern='bb'", "ab\n", "[redacted]\n"),
+            (all, "{\"n\":4111111111111111,\"m\":1}\n", "{\"n\":\"[redacted:card]\",\"m\":1}\n"),
+            ("[[redact]]\npattern='\\d{4}'", "{\"n\":[12345]}", "{\"n\":[\"[redacted]\"]}"),
+            ("[[redact]]\npattern='\\d{4}'\nreplace='0'", "{\"n\":1234}", "{\"n\":0}"),
             ("[[redact]]\npattern='x.'", "{\"m\":\"x\\\"y\"}", "{\"m\":\"[redacted]y\"}"),
         ] {
             let (outcome, bytes) = redacted(&rules(text).unwrap(), content.as_bytes());

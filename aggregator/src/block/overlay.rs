@@ -156,7 +156,8 @@ fn hide_time(found: &mut [u8], text: &TimeText) {
         return;
     }
     let (shown, cut) = text.fraction.split_at(digits);
-    if cut.iter().any(|digit| *digit != b'0') || found[DATE_TIME + 1..].get(..digits).is_some_and(|own| own != shown) {
+    let fraction = found.get(DATE_TIME + 1..).and_then(|behind| behind.get(..digits)).unwrap_or_default();
+    if cut.iter().any(|digit| *digit != b'0') || fraction != shown {
         return;
     }
     for byte in found[..DATE_TIME].iter_mut().filter(|byte| byte.is_ascii_digit()) {
@@ -215,6 +216,8 @@ mod tests {
             hidden("{\"t\":\"2026-11-23 12:00:00,123\"}", TIME - 456_789, &[]),
             format!("{{\"t\":\"{plain} {clock},\u{2}\u{2}\u{2}\"}}")
         );
+        // Nothing behind the seconds, not even a line feed.
+        assert_eq!(hidden("2026-11-23T12:00:00", TIME - 123_456_789, &[]), format!("{plain}T{clock}"));
         // Not this record's time, or not all of it.
         for line in ["2026-11-23T12:00:01Z", "2026-11-23T12:00:00.124Z", "2026-11-23T12:00:00.123Z"] {
             assert_eq!(hidden(line, TIME, &[]), line);

@@ -5,12 +5,18 @@
 //! | `ship` | CPU, memory, throughput and disk while the corpus is shipped, the last commit included |
 //! | `query` | a transaction by its ID: first after a restart, and warm |
 //! | `visible` | from a line's write to its being found |
+//! | `shapes` | the same corpus as text with stack traces, and in a container's log; what was lost or stored twice of it |
+//! | `backlog` | a file of gigabytes, and how fresh a live one beside it is meanwhile |
 //! | `idle` | an agent with 1,000 quiet files |
+//! | `quiet` | an agent with 10,000 of them: from a cold start, and after a restart |
 //! | `kill` | lines lost and stored twice after kills of both |
 
+mod backlog;
 mod idle;
 mod kill;
 mod query;
+mod quiet;
+mod shapes;
 mod ship;
 mod visible;
 
@@ -21,7 +27,7 @@ use anyhow::{Context, ensure};
 use clap::ValueEnum;
 
 use crate::client::Client;
-use crate::corpus::{self, Corpus, Parameters};
+use crate::corpus::{self, Corpus, Parameters, Shape};
 use crate::process::Process;
 use crate::reference;
 use crate::report::{Machine, Results};
@@ -38,6 +44,15 @@ pub struct Options {
     /// Parts to leave out.
     #[arg(long, value_delimiter = ',')]
     skip: Vec<Part>,
+    /// Parts to run; default: all.
+    #[arg(long, value_delimiter = ',', conflicts_with = "skip")]
+    only: Vec<Part>,
+    /// Size of the backlog, in GB (10^9 bytes).
+    #[arg(long, default_value_t = 2.0)]
+    backlog_gb: f64,
+    /// Files of the quiet part.
+    #[arg(long, default_value_t = 10_000)]
+    quiet_files: u32,
     /// Keep the programs' data and logs in target/bench/run.
     #[arg(long)]
     keep: bool,
@@ -50,14 +65,27 @@ enum Part {
     Ship,
     Query,
     Visible,
+    Text,
+    Cri,
+    Backlog,
     Idle,
+    Quiet,
     Kill,
 }
 
 /// What every part gets.
 struct Bench<'a> {
+    /// What outlives the run: corpora.
+    folder: &'a Path,
     work: PathBuf,
     corpus: &'a Corpus,
+    options: &'a Options,
+}
+
+impl Options {
+    fn chosen(&self, part: Part) -> bool {
+        !self.skip.contains(&part) && (self.only.is_empty() || self.only.contains(&part))
+    }
 }
 
 impl Bench<'_> {
@@ -71,19 +99,19 @@ impl Bench<'_> {
 
 /// Runs all parts, prints and writes what they measured. Whether all is sound.
 pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
-    let corpus = corpus::prepare(bench_folder, options.parameters)?;
+    let corpus = corpus::prepare(bench_folder, options.parameters, Shape::Json)?;
     let work = bench_folder.join("run");
     if work.exists() {
         std::fs::remove_dir_all(&work).with_context(|| format!("delete {}", work.display()))?;
     }
-    let bench = Bench { work, corpus: &corpus };
+    let bench = Bench { folder: bench_folder, work, corpus: &corpus, options };
     let mut results = Results {
-        corpus_lines: corpus.lines,
+        corpus_lines: corpus.records,
         corpus_bytes: corpus.bytes,
         machine: Machine::this(),
         ..Results::default()
     };
-    let parts: [(Part, PartRun); 6] = [
+    let parts: [(Part, PartRun); 10] = [
         (Part::Reference, |bench, results| {
             results.reference = Some(reference::measure(&bench.corpus.files()?)?);
             Ok(())
@@ -91,13 +119,23 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         (Part::Ship, ship::run),
         (Part::Query, query::run),
         (Part::Visible, visible::run),
+        (Part::Text, |bench, results| {
+            results.text = Some(shapes::run(bench, Shape::Text)?);
+            Ok(())
+        }),
+        (Part::Cri, |bench, results| {
+            results.cri = Some(shapes::run(bench, Shape::Cri)?);
+            Ok(())
+        }),
+        (Part::Backlog, backlog::run),
         (Part::Idle, idle::run),
+        (Part::Quiet, quiet::run),
         (Part::Kill, kill::run),
     ];
     let mut shipped = false;
     for (part, part_run) in parts {
         let needs_data = matches!(part, Part::Query | Part::Visible);
-        if options.skip.contains(&part) || (needs_data && !shipped) {
+        if !options.chosen(part) || (needs_data && !shipped) {
             continue;
         }
         let begin = Instant::now();

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Write;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -15,7 +16,7 @@ use crate::client::Client;
 use crate::programs::{Aggregator, start_agent};
 use crate::report::Results;
 
-const LINES: u32 = 500;
+const LINES: u64 = 500;
 const LINE_INTERVAL: Duration = Duration::from_millis(20);
 const POLL_INTERVAL: Duration = Duration::from_millis(3);
 const LINE_DEADLINE: Duration = Duration::from_secs(30);
@@ -29,22 +30,7 @@ pub fn run(bench: &Bench, results: &mut Results) -> anyhow::Result<()> {
 
     let path = ship::live_folder(bench)?.join(format!("live-{}.log", std::process::id()));
     let (sender, written) = channel();
-    let writer = std::thread::spawn(move || -> anyhow::Result<()> {
-        let mut file = File::create(path)?;
-        let mut random = Rng::new();
-        let begin = Instant::now();
-        for number in 0..LINES {
-            let id = format!("{:032x}", random.u128(1..));
-            let time = jiff::Timestamp::now();
-            let line = format!(
-                "{{\"time\":\"{time}\",\"level\":\"INFO\",\"trace_id\":\"{id}\",\"message\":\"line {number}\"}}\n"
-            );
-            file.write_all(line.as_bytes())?;
-            sender.send((id, Instant::now()))?;
-            std::thread::sleep((LINE_INTERVAL * (number + 1)).saturating_sub(begin.elapsed()));
-        }
-        Ok(())
-    });
+    let writer = std::thread::spawn(move || write(&path, LINE_INTERVAL, &sender, |number| number < LINES));
     let delays = sorted(follow(&client, &written)?);
     writer.join().expect("the writer does not panic")?;
     ensure!(delays.len() == LINES as usize, "{} of {LINES} lines were found", delays.len());
@@ -55,9 +41,36 @@ pub fn run(bench: &Bench, results: &mut Results) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// An ID, and when its line was written.
+pub type Written = (String, Instant);
+
+/// Writes a line to a new file in every interval as long as `go_on` says so of its number, and tells of each. How many.
+pub fn write(
+    path: &Path,
+    interval: Duration,
+    sender: &Sender<Written>,
+    go_on: impl Fn(u64) -> bool,
+) -> anyhow::Result<u64> {
+    let mut file = File::create(path)?;
+    let mut random = Rng::new();
+    let begin = Instant::now();
+    let mut number = 0;
+    while go_on(number) {
+        let id = format!("{:032x}", random.u128(1..));
+        let time = jiff::Timestamp::now();
+        let line =
+            format!("{{\"time\":\"{time}\",\"level\":\"INFO\",\"trace_id\":\"{id}\",\"message\":\"line {number}\"}}\n");
+        file.write_all(line.as_bytes())?;
+        sender.send((id, Instant::now()))?;
+        number += 1;
+        std::thread::sleep((interval * number as u32).saturating_sub(begin.elapsed()));
+    }
+    Ok(number)
+}
+
 /// Asks for the oldest line that was not found yet, again and again: lines of one file are found in order.
-fn follow(client: &Client, written: &Receiver<(String, Instant)>) -> anyhow::Result<Vec<f64>> {
-    let mut due: VecDeque<(String, Instant)> = VecDeque::new();
+pub fn follow(client: &Client, written: &Receiver<Written>) -> anyhow::Result<Vec<f64>> {
+    let mut due: VecDeque<Written> = VecDeque::new();
     let mut delays = Vec::new();
     loop {
         let ended = loop {
