@@ -607,7 +607,8 @@ fn bad_configs_and_folders_have_their_exit_codes() {
     let state = folder.path().join("state");
     // An aggregator that is away is no fault of the configuration.
     let config_text = format!("aggregator='http://127.0.0.1:1'\nstate_dir='{}'\n{source}", state.display());
-    assert_eq!(run(&["check", "--config", &config], &config_text).0, 0);
+    assert_eq!(run(&["check", "--offline", "--config", &config], &config_text).0, 0);
+    assert_eq!(run(&["check", "--config", &config], &config_text).0, 1);
     // Two agents, one state folder.
     let held = clew_agent::checkpoint::StateDir::open(&state).unwrap();
     let (code, told) = run(&["run", "--config", &config], &format!("state_dir='{}'\n{source}", state.display()));

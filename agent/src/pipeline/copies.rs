@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
-use super::source::{Id, Mark, Source};
+use super::source::{Begun, Id, Mark, Source};
 use crate::checkpoint::{Covered, Remembered};
 use crate::discover::rotated::live_names;
 use crate::identity::{self, Fingerprint};
@@ -104,6 +104,7 @@ impl Pipeline {
         );
         self.metrics.copies.inc();
         source.resume(remembered);
+        source.begun = Begun::AsCopy(remembered.frontier);
         source.owed = (remembered.size > source.size).then_some(remembered.size);
         self.unsaved = true;
     }

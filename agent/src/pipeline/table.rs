@@ -1,15 +1,30 @@
 //! All sources, and how they are found: by id, by file, by path, by the alias of this session.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::source::{Id, Source};
+use crate::report::Account;
 use crate::tail::beneath::Location;
 use crate::tail::file::FileKey;
 
 /// The alias of a source that has none in this session.
 const NO_ALIAS: u32 = 0;
+
+/// So many sources that were let go are kept in the books.
+const GONE_MAX: usize = 4096;
+
+/// The last that was known of a source that was let go.
+#[derive(Debug)]
+pub struct Gone {
+    pub source_id: [u8; 16],
+    pub service: Arc<str>,
+    pub path: PathBuf,
+    pub account: Account,
+    pub acked: u64,
+}
 
 #[derive(Debug, Default)]
 pub struct Table {
@@ -17,6 +32,8 @@ pub struct Table {
     by_key: HashMap<FileKey, Id>,
     by_path: HashMap<PathBuf, Id>,
     by_alias: HashMap<u32, Id>,
+    /// What was let go lately, the newest last.
+    gone: VecDeque<Gone>,
     last_id: Id,
     last_alias: u32,
 }
@@ -38,7 +55,33 @@ impl Table {
         self.forget_file(id);
         let source = self.sources.remove(&id)?;
         self.by_alias.remove(&source.alias);
+        self.book(&source);
         Some(source)
+    }
+
+    /// The source with this id goes on under another source id.
+    pub fn end_account(&mut self, id: Id) {
+        if let Some(source) = self.sources.remove(&id) {
+            self.book(&source);
+            self.sources.insert(id, source);
+        }
+    }
+
+    /// Keeps the account of a source that ends here.
+    fn book(&mut self, source: &Source) {
+        if source.account.end() == 0 {
+            return;
+        }
+        if self.gone.len() == GONE_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(Gone {
+            source_id: source.source_id,
+            service: source.service.clone(),
+            path: source.path.clone(),
+            account: source.account,
+            acked: source.acked.position,
+        });
     }
 
     pub fn get(&self, id: Id) -> Option<&Source> {
@@ -116,6 +159,11 @@ impl Table {
         self.sources.iter_mut().map(|(id, source)| (*id, source.as_mut()))
     }
 
+    /// What was let go lately and did not come back, the newest first.
+    pub fn gone(&self) -> impl Iterator<Item = &Gone> {
+        self.gone.iter().rev().filter(|gone| !self.has_source_id(&gone.source_id))
+    }
+
     pub fn count(&self) -> usize {
         self.sources.len()
     }
@@ -123,7 +171,6 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Instant;
 
     use super::*;
