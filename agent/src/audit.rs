@@ -366,7 +366,8 @@ mod tests {
     fn every_difference_is_found() {
         let same = |books: &Audited, held: Held| judge(books, Some(&held), books);
         assert_eq!(same(&books(), held()), (Outcome::Ok, vec![]));
-        let table: [(&str, fn(&mut Audited, &mut Held)); 8] = [
+        type Change = fn(&mut Audited, &mut Held);
+        let table: [(&str, Change); 8] = [
             ("acknowledged: counted 200, the position is 201 (+1 bytes)", |books, held| {
                 (books.acknowledged, books.read, held.frontier, held.tally.stored) = (201, 201, 201, 61);
             }),

@@ -95,7 +95,7 @@ fn cannot_read(path: &Path, error: &OpenError) -> String {
     format!("{} cannot be read by user {}: {error}", path.display(), rustix::process::geteuid().as_raw())
 }
 
-fn show_source(number: usize, source: &SourceConfig, files: &mut Vec<String>, named: &[bool]) {
+fn show_source(number: usize, source: &SourceConfig, files: &mut [String], named: &[bool]) {
     println!("{}: {} files", title(number, source), files.len());
     show(files, "  ", "  ");
     for (pattern, _) in source.include.iter().zip(named).filter(|(_, named)| !**named) {

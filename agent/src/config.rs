@@ -142,10 +142,7 @@ pub struct SourceConfig {
 impl SourceConfig {
     /// Whether one of the includes names `path`, by itself or as a rotated sibling.
     pub fn covers(&self, path: &Path) -> bool {
-        let live = path.file_name().into_iter().flat_map(|name| live_names(name.as_bytes())).map(OsStr::from_bytes);
-        let rotated = live.filter(|_| self.rotated).map(|name| path.with_file_name(name));
-        let mut names = std::iter::once(path.to_owned()).chain(rotated);
-        names.any(|name| self.include.iter().any(|pattern| pattern.matches(&name))) && !self.exclude.matches(path)
+        self.named_by(path).is_some() && !self.exclude.matches(path)
     }
 
     /// The include that names `path`, by itself or as a rotated sibling: its place in the list, and the live name in the latter case.

@@ -251,7 +251,7 @@ impl Pipeline {
                 break remains;
             }
             if self.is_drained(Instant::now()) {
-                break self.once.is_some().then(|| self.remains());
+                break self.once.as_ref().and_then(|_| self.remains());
             }
             match self.events.recv_timeout(self.wait(Instant::now())) {
                 Ok(event) => self.handle_all(event),

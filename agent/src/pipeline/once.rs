@@ -38,20 +38,12 @@ impl Pipeline {
         for (id, source) in self.table.iter().filter(|(_, source)| source.examination.is_none()) {
             once.targets.entry(id).or_insert(source.end());
         }
-        let open = self.unsettled();
-        if open.is_empty() && self.examinations == 0 && self.orphans.is_empty() {
-            let unopened = (!self.unopened.is_empty()).then(|| self.remains());
-            return Some(unopened);
+        let is_late = once.deadline.is_some_and(|deadline| now >= deadline);
+        let time_max = once.time_max.unwrap_or_default();
+        if self.queue.is_empty() && self.examinations == 0 && self.orphans.is_empty() && self.unsettled().is_empty() {
+            return Some(self.remains());
         }
-        let once = self.once.as_ref()?;
-        if once.deadline.is_some_and(|deadline| now >= deadline) {
-            return Some(Some(format!(
-                "--timeout {:?} is over; {}",
-                once.time_max.unwrap_or_default(),
-                self.remains()
-            )));
-        }
-        None
+        is_late.then(|| self.remains().map(|remains| format!("--timeout {time_max:?} is over; {remains}")))
     }
 
     fn unsettled(&self) -> Vec<Id> {
@@ -67,7 +59,7 @@ impl Pipeline {
     }
 
     /// What is not done, in one line.
-    pub(super) fn remains(&self) -> String {
+    pub(super) fn remains(&self) -> Option<String> {
         let open = self.unsettled();
         let unread: u64 = open.iter().filter_map(|id| self.table.get(*id)).map(|source| source.unacked_bytes()).sum();
         let mut parts = Vec::new();
@@ -91,10 +83,10 @@ impl Pipeline {
             let paths = self.unopened.iter().map(|path| path.display().to_string());
             parts.push(format!("{} files cannot be opened: {}", self.unopened.len(), names(paths)));
         }
-        if self.session.is_none() {
+        if self.session.is_none() && !parts.is_empty() {
             parts.push("the aggregator is not connected".into());
         }
-        parts.join("; ")
+        (!parts.is_empty()).then(|| parts.join("; "))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the operator is told about the files: one path, all books, or how things are.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::source::{Begun, Ending, Leaving, Phase, Source};
@@ -152,12 +153,11 @@ impl Pipeline {
             seen: gone.acked,
             ..audited(gone.source_id, &gone.service, &gone.path)
         });
-        let mut books = Books { running: true, sources: followed.chain(gone).collect() };
-        let known: std::collections::HashSet<String> =
-            books.sources.iter().map(|source| source.source_id.clone()).collect();
         let remembered = self.remembered.values().map(of_remembered);
-        books.sources.extend(remembered.filter(|source| !known.contains(&source.source_id)));
-        books
+        // Of each source what is known best: the first entry.
+        let mut known = HashSet::new();
+        let sources = followed.chain(gone).chain(remembered).filter(|source| known.insert(source.source_id.clone()));
+        Books { running: true, sources: sources.collect() }
     }
 }
 

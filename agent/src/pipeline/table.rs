@@ -159,9 +159,9 @@ impl Table {
         self.sources.iter_mut().map(|(id, source)| (*id, source.as_mut()))
     }
 
-    /// What was let go lately and did not come back, the newest first.
+    /// What was let go lately, the newest first; some of it came back since.
     pub fn gone(&self) -> impl Iterator<Item = &Gone> {
-        self.gone.iter().rev().filter(|gone| !self.has_source_id(&gone.source_id))
+        self.gone.iter().rev()
     }
 
     pub fn count(&self) -> usize {

@@ -25,23 +25,19 @@ pub enum Piece {
     Skipped { position: u64, bytes: u64, records: u32 },
 }
 
-/// The columns of `records` records, the first of which stands at `position`. They were encoded by this program.
-pub fn decode(columns: &[u8], records: u32, mut position: u64) -> Vec<Piece> {
+/// The columns of a batch that begins at `position`. They were encoded by this program.
+pub fn decode(columns: &[u8], mut position: u64) -> Vec<Piece> {
     let columns = Columns::decode(columns).expect("what the builder encoded is decoded");
     let lengths = if columns.content_lengths.is_empty() { &columns.lengths } else { &columns.content_lengths };
     let contents = lengths.iter().map(|length| *length as usize).sum();
     let raw = zstd::bulk::decompress(&columns.raw_zstd, contents).expect("what the builder compressed is decompressed");
     let mut skipped = columns.skipped.iter().peekable();
     let (mut pieces, mut at, mut time_ns, mut reference) = (Vec::new(), 0, 0i64, 0);
-    for number in 0..=records as usize {
+    for (number, length) in lengths.iter().map(|length| *length as usize).enumerate() {
         while let Some(skip) = skipped.next_if(|skip| skip.before_record as usize <= number) {
             pieces.push(Piece::Skipped { position, bytes: skip.bytes.into(), records: skip.records });
             position += u64::from(skip.bytes);
         }
-        if number == records as usize {
-            break;
-        }
-        let length = lengths[number] as usize;
         time_ns = time_ns.wrapping_add(columns.time_deltas_ns[number]);
         let references = &columns.id_refs[reference..reference + usize::from(columns.id_counts[number])];
         reference += references.len();
@@ -59,6 +55,10 @@ pub fn decode(columns: &[u8], records: u32, mut position: u64) -> Vec<Piece> {
         }));
         at += length;
         position += bytes;
+    }
+    for skip in skipped {
+        pieces.push(Piece::Skipped { position, bytes: skip.bytes.into(), records: skip.records });
+        position += u64::from(skip.bytes);
     }
     pieces
 }

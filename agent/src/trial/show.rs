@@ -57,7 +57,7 @@ pub struct Shown {
 
 impl Shown {
     /// A record of the batch.
-    pub fn record(record: Record, reasons: Option<&Reasons>) -> Self {
+    pub fn record(record: &Record, reasons: Option<&Reasons>) -> Self {
         let names = |table: &[(u8, &'static str)], bits: u8| -> Vec<&'static str> {
             table.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect()
         };

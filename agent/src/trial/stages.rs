@@ -97,11 +97,11 @@ pub fn run(
         assert!(consumed > 0, "with all tails tried, something is taken");
         let encoded = builder.finish(&bytes[position..position + consumed]);
         last_time_ns = encoded.last_time_ns;
-        for piece in decode(&encoded.columns, encoded.records, position as u64) {
+        for piece in decode(&encoded.columns, position as u64) {
             match piece {
                 Piece::Record(record) => {
                     let reasons = seen.pushed.pop_front();
-                    emit(Shown::record(record, reasons.as_ref()));
+                    emit(Shown::record(&record, reasons.as_ref()));
                 }
                 Piece::Skipped { position, bytes, records } if records > 0 => {
                     // Neighbours that the same kind of rule left out are one entry, with the bytes of all.
