@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use zstd::zstd_safe::{CCtx, CParameter, compress_bound};
 
 use crate::record::{Fields, flag, mark};
+use crate::report::Tally;
 
 /// zstd's level: the compression costs as much CPU as all the rest of the agent.
 const ZSTD_LEVEL: i32 = 1;
@@ -67,6 +68,8 @@ pub struct Encoded {
     pub records_without_id: u32,
     /// The last record's time; when all is skipped, that of the record before the batch.
     pub last_time_ns: Option<i64>,
+    /// What became of the batch's bytes.
+    pub tally: Tally,
 }
 
 /// Fills the columns.
@@ -319,7 +322,22 @@ impl Builder {
             records_without_time: self.records_without_time,
             records_without_id: self.records_without_id,
             last_time_ns: self.inherited_ns,
+            tally: self.tally(),
         }
+    }
+
+    fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for skipped in &self.skipped {
+            let bytes = match skipped.reason {
+                SkippedReason::Dropped => &mut tally.dropped,
+                SkippedReason::Sampled => &mut tally.sampled,
+                SkippedReason::Nuls => &mut tally.nuls,
+            };
+            *bytes += u64::from(skipped.bytes);
+        }
+        tally.stored = self.bytes - tally.sum();
+        tally
     }
 
     /// The file's bytes with the edits done to them.

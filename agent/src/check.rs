@@ -1,61 +1,150 @@
-//! `clew-agent check`: what would be tailed, what stands in the way, and whether the aggregator answers.
+//! `clew-agent check`: what would be read and how, what is not read and why, and whether the aggregator answers.
 
+use std::collections::BTreeMap;
 use std::net::{TcpStream, ToSocketAddrs};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clew_service::exit::ConfigError;
 
-use crate::checkpoint::{StateDir, StateError};
-use crate::config::Config;
-use crate::discover::walk::{Entry, Walk};
+use crate::checkpoint::{Remembered, StateDir, StateError, peek};
+use crate::config::{Config, SourceConfig, StartAt};
+use crate::discover::glob::fill;
+use crate::discover::verdict::title;
+use crate::discover::walk::{Entry, Found, Walk};
+use crate::pipeline::files::labels;
+use crate::pipeline::report::lines_text;
+use crate::tail::file::{FileKey, LogFile, OpenError};
+use crate::treatment::Lines;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
-/// So many files of a source are shown.
+/// So many files of a source are shown, and so many that are not read.
 const FILES_SHOWN_MAX: usize = 20;
+/// So much of a file is looked at to find out what it is made of.
+const FIRST_BYTES: usize = 32 << 10;
 
-/// Prints what it finds; gives the problems.
-pub fn check(path: &Path) -> Result<Vec<String>, ConfigError> {
+/// What stands in the way.
+#[derive(Debug, Default)]
+pub struct Problems {
+    /// Of the configuration, or of what it names on this host.
+    pub config: Vec<String>,
+    /// Of the world around.
+    pub world: Vec<String>,
+}
+
+/// Prints what it finds; gives the problems. `offline`: the aggregator is not asked.
+pub fn check(path: &Path, offline: bool) -> Result<Problems, ConfigError> {
     let config = Config::load(path)?;
-    let mut problems = Vec::new();
-    let mut files: Vec<Vec<(String, String)>> = config.sources.iter().map(|_| Vec::new()).collect();
-    let mut refused = Vec::new();
-    Walk::new(config.state_dir.clone()).full(&config.sources, &mut |entry| match entry {
+    let mut problems = Problems::default();
+    let remembered: BTreeMap<FileKey, Remembered> = match peek(&config.state_dir) {
+        Ok(checkpoint) => checkpoint.sources.into_iter().map(|source| (source.key, source)).collect(),
+        Err(_) => BTreeMap::new(),
+    };
+    let mut files: Vec<Vec<String>> = config.sources.iter().map(|_| Vec::new()).collect();
+    let mut named: Vec<Vec<bool>> = config.sources.iter().map(|source| vec![false; source.include.len()]).collect();
+    let mut left = Vec::new();
+    let mut walk = Walk::new(config.state_dir.clone());
+    walk.full(&config.sources, &mut |entry| match entry {
         Entry::File(found) => {
-            if let Err(error) = found.open() {
-                problems.push(format!("{} cannot be read: {error}", found.path.display()));
+            let source = &config.sources[found.source];
+            if let Some((include, _)) = source.named_by(&found.path) {
+                named[found.source][include] = true;
             }
-            files[found.source].push((found.path.display().to_string(), found.service()));
+            match found.open() {
+                Ok((file, _)) => files[found.source].push(file_line(&found, &file, source, &remembered)),
+                Err(error) => problems.config.push(cannot_read(&found.path, &error)),
+            }
         }
-        Entry::Refused(path, why) | Entry::Ignored(path, why) => {
-            refused.push(format!("{} is not tailed: {why}", path.display()));
-        }
+        Entry::Refused(path, why) | Entry::Ignored(path, why) => left.push(format!("{}: {why}", path.display())),
     });
-    for (source, files) in config.sources.iter().zip(&mut files) {
-        let patterns: Vec<&str> = source.include.iter().map(|pattern| pattern.text()).collect();
-        println!("source {}: {} files match {}", source.service, files.len(), patterns.join(" "));
-        files.sort();
-        for (path, service) in files.iter().take(FILES_SHOWN_MAX) {
-            println!("  {path} ({service})");
-        }
-        if files.len() > FILES_SHOWN_MAX {
-            println!("  and {} more", files.len() - FILES_SHOWN_MAX);
-        }
+    let directories: Vec<PathBuf> = walk.directories().map(Path::to_owned).collect();
+    for (number, source) in config.sources.iter().enumerate() {
+        show_source(number, source, &mut files[number], &named[number]);
     }
-    for line in refused {
-        println!("note: {line}");
+    show(&mut left, "not read: ", "");
+    for directory in directories {
+        match std::fs::read_dir(&directory) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                println!("note: directory {} is not there", directory.display());
+            }
+            Err(error) => problems.config.push(format!("directory {} cannot be listed: {error}", directory.display())),
+        }
     }
     match StateDir::open(&config.state_dir) {
+        Ok(_) => println!("state_dir {}: ok", config.state_dir.display()),
         // It may well be checked while it runs.
-        Ok(_) | Err(StateError::Locked(_)) => println!("state_dir {}: ok", config.state_dir.display()),
-        Err(error) => problems.push(error.to_string()),
+        Err(StateError::Locked(_)) => println!("state_dir {}: an agent runs with it", config.state_dir.display()),
+        Err(error) => problems.config.push(error.to_string()),
     }
-    match connect(&config.aggregator) {
-        Ok(()) => println!("aggregator {}: answers", config.aggregator),
-        // No fault of the configuration: the agent waits for it as long as it takes.
-        Err(error) => println!("note: aggregator {} does not answer now: {error}", config.aggregator),
+    if offline {
+        println!("aggregator {}: not asked (--offline)", config.aggregator);
+    } else {
+        match connect(&config.aggregator) {
+            Ok(()) => println!("aggregator {}: answers", config.aggregator),
+            Err(error) => problems.world.push(format!(
+                "aggregator {} does not answer: {error}; the agent would wait for it (--offline leaves this out)",
+                config.aggregator
+            )),
+        }
     }
     Ok(problems)
+}
+
+fn cannot_read(path: &Path, error: &OpenError) -> String {
+    format!("{} cannot be read by user {}: {error}", path.display(), rustix::process::geteuid().as_raw())
+}
+
+fn show_source(number: usize, source: &SourceConfig, files: &mut [String], named: &[bool]) {
+    println!("{}: {} files", title(number, source), files.len());
+    show(files, "  ", "  ");
+    for (pattern, _) in source.include.iter().zip(named).filter(|(_, named)| !**named) {
+        println!("  note: include {:?} names no file now", pattern.text());
+    }
+}
+
+fn show(lines: &mut [String], prefix: &str, more_prefix: &str) {
+    lines.sort();
+    for line in lines.iter().take(FILES_SHOWN_MAX) {
+        println!("{prefix}{line}");
+    }
+    if lines.len() > FILES_SHOWN_MAX {
+        println!("{more_prefix}and {} more", lines.len() - FILES_SHOWN_MAX);
+    }
+}
+
+/// A file, its service, what it is made of, where it would be begun, and its labels.
+fn file_line(
+    found: &Found<'_>,
+    file: &LogFile,
+    source: &SourceConfig,
+    remembered: &BTreeMap<FileKey, Remembered>,
+) -> String {
+    let labels = labels(&found.path, &found.location());
+    let service = fill(&found.service(), &labels);
+    let lines = match first_bytes(file, found) {
+        Ok(first) => source.treatment.lines(&first).unwrap_or(Lines::Plain),
+        Err(_) => Lines::Plain,
+    };
+    let mut parts = vec![lines_text(lines)];
+    parts.extend(found.compression.map(|compression| format!("{compression:?}").to_lowercase()));
+    parts.push(match (remembered.get(&found.status.key), source.start_at) {
+        (Some(remembered), _) => format!("from position {} (checkpoint)", remembered.frontier),
+        (None, StartAt::Beginning) => "from its beginning".into(),
+        (None, StartAt::End) => "from its end (start_at)".into(),
+    });
+    parts.extend(labels.iter().map(|(name, value)| format!("{name}={value}")));
+    format!("{} ({service}): {}", found.path.display(), parts.join(", "))
+}
+
+fn first_bytes(file: &LogFile, found: &Found<'_>) -> std::io::Result<Vec<u8>> {
+    let mut first = vec![0; FIRST_BYTES];
+    let read = match found.compression {
+        Some(compression) => file.decoder(compression)?.read_at(0, &mut first)?,
+        None => file.read_at(0, &mut first)?,
+    };
+    first.truncate(read);
+    Ok(first)
 }
 
 fn connect(aggregator: &str) -> std::io::Result<()> {

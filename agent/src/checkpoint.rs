@@ -213,6 +213,20 @@ impl StateDir {
     }
 }
 
+/// The newest checkpoint in `state_dir` that is whole, for somebody who does not hold the folder: nothing is changed in it.
+pub fn peek(state_dir: &Path) -> io::Result<Checkpoint> {
+    let mut last = None;
+    for name in ["checkpoint", "checkpoint.prev"] {
+        match std::fs::read(state_dir.join(name)).map(|bytes| decode(&bytes)) {
+            Ok(Ok(checkpoint)) => return Ok(checkpoint),
+            Ok(Err(why)) => last = Some(io::Error::new(io::ErrorKind::InvalidData, why)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => last = Some(error),
+        }
+    }
+    last.map_or(Ok(Checkpoint::default()), Err)
+}
+
 /// The bytes of the file.
 pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
     let source = |source: &Remembered| BodySource {

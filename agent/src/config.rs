@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clew_service::config::load;
+use clew_service::config::{parse, read};
 use clew_service::exit::ConfigError;
 use clew_service::units::{Size, Span};
 use serde::Deserialize;
@@ -79,7 +79,7 @@ struct RawSource {
 }
 
 /// What the agent runs with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// `http://host:port`.
     pub aggregator: String,
@@ -123,7 +123,7 @@ impl Default for Limits {
 }
 
 /// One `[[source]]`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SourceConfig {
     /// A name, or a template with captures of the path: `{name}`.
     pub service: String,
@@ -142,10 +142,21 @@ pub struct SourceConfig {
 impl SourceConfig {
     /// Whether one of the includes names `path`, by itself or as a rotated sibling.
     pub fn covers(&self, path: &Path) -> bool {
-        let live = path.file_name().into_iter().flat_map(|name| live_names(name.as_bytes())).map(OsStr::from_bytes);
-        let rotated = live.filter(|_| self.rotated).map(|name| path.with_file_name(name));
-        let mut names = std::iter::once(path.to_owned()).chain(rotated);
-        names.any(|name| self.include.iter().any(|pattern| pattern.matches(&name))) && !self.exclude.matches(path)
+        self.named_by(path).is_some() && !self.exclude.matches(path)
+    }
+
+    /// The include that names `path`, by itself or as a rotated sibling: its place in the list, and the live name in the latter case.
+    pub fn named_by(&self, path: &Path) -> Option<(usize, Option<std::ffi::OsString>)> {
+        let name = path.file_name()?;
+        self.include.iter().enumerate().find_map(|(place, pattern)| {
+            // As the walk does: a rotated sibling first.
+            let live = live_names(name.as_bytes()).map(OsStr::from_bytes).filter(|_| self.rotated);
+            let mut live = live.filter(|live| pattern.matches(&path.with_file_name(live)));
+            match live.next() {
+                Some(live) => Some((place, Some(live.to_owned()))),
+                None => pattern.matches(path).then_some((place, None)),
+            }
+        })
     }
 
     /// Tells sources apart by the files that they name.
@@ -167,8 +178,20 @@ pub enum StartAt {
 impl Config {
     /// Reads and checks the file at `path`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let raw = load::<Raw>(path)?;
-        Self::check(raw).map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))
+        Self::parse(&read(path)?, &path.display().to_string())
+    }
+
+    /// The state folder that the file at `path` names, whatever else is wrong with it.
+    pub fn state_dir_in(path: &Path) -> Result<PathBuf, ConfigError> {
+        let text = read(path)?;
+        let table: toml::Table = parse(&text, &path.display().to_string())?;
+        state_dir(table.get("state_dir").and_then(toml::Value::as_str).map(PathBuf::from))
+    }
+
+    /// Checks `text`; `name` stands for it in errors.
+    pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
+        let raw = parse::<Raw>(text, name)?;
+        Self::check(raw).map_err(|error| ConfigError::new(format!("{name}: {error}")))
     }
 
     fn check(raw: Raw) -> Result<Self, ConfigError> {
@@ -176,9 +199,7 @@ impl Config {
             Some(host) => host,
             None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
-        let state_dir = raw.state_dir.unwrap_or_else(|| "/var/lib/clew-agent".into());
-        let state_dir = std::path::absolute(&state_dir)
-            .map_err(|error| ConfigError::new(format!("state_dir {}: {error}", state_dir.display())))?;
+        let state_dir = state_dir(raw.state_dir)?;
         let metrics_listen = match raw.metrics_listen.as_deref() {
             None | Some("") => None,
             Some(text) => Some(text.parse().map_err(|_| {
@@ -198,6 +219,12 @@ impl Config {
             host,
         })
     }
+}
+
+fn state_dir(given: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    let state_dir = given.unwrap_or_else(|| "/var/lib/clew-agent".into());
+    std::path::absolute(&state_dir)
+        .map_err(|error| ConfigError::new(format!("state_dir {}: {error}", state_dir.display())))
 }
 
 fn aggregator(text: &str) -> Result<String, ConfigError> {

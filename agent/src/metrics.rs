@@ -57,6 +57,9 @@ metrics! {
     credit_bytes: Level, "clew_agent_credit_bytes", "Bytes that may be shipped before more credit comes";
     connected: Level, "clew_agent_connected", "Whether there is a session with the aggregator";
     reconnects: Count, "clew_agent_reconnects", "Sessions that ended or did not come about";
+    control_requests: Count, "clew_agent_control_requests", "Questions that came through the control socket";
+    reloads: Count, "clew_agent_reloads", "Times that the configuration was read again and taken";
+    reload_errors: Count, "clew_agent_reload_errors", "Times that the configuration was read again and not taken";
     checkpoint_errors: Count, "clew_agent_checkpoint_errors", "Checkpoints that could not be written or read";
 }
 

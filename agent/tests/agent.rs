@@ -1,177 +1,16 @@
 //! The real program against an aggregator in memory: rotation, truncation, restarts, lost state, lost sessions, credits.
 
 mod fake;
+mod house;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clew_agent::record::flag;
-use fake::Fake;
-
-/// A folder with logs, a state folder, an aggregator, and the program.
-struct House {
-    folder: tempfile::TempDir,
-    fake: Fake,
-    extra: String,
-    limits: String,
-    source: String,
-    agent: Option<Child>,
-    metrics: SocketAddr,
-}
-
-impl House {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("logs")).unwrap();
-        let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self {
-            folder,
-            fake: Fake::start(),
-            extra: String::new(),
-            limits: String::new(),
-            source: String::new(),
-            agent: None,
-            metrics,
-        }
-    }
-
-    /// With more keys of the source.
-    fn with_source(keys: &str) -> Self {
-        let mut house = Self::new();
-        keys.clone_into(&mut house.source);
-        house
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("logs").join(name)
-    }
-
-    fn config(&self) -> PathBuf {
-        let root = self.folder.path().display();
-        let text = format!(
-            "aggregator = \"http://{}\"\nstate_dir = \"{root}/state\"\nhost = \"test\"\n{}\n[limits]\nreconcile_interval = \"300ms\"\nidle_flush = \"400ms\"\n{}\n[[source]]\nservice = \"app\"\ninclude = [\"{root}/logs/*.log\"]\n{}",
-            self.fake.address, self.extra, self.limits, self.source
-        );
-        let path = self.folder.path().join("agent.toml");
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn start(&mut self) {
-        let child = Command::new(env!("CARGO_BIN_EXE_clew-agent"))
-            .args(["run", "--config"])
-            .arg(self.config())
-            .stderr(if std::env::var_os("CLEW_LOG").is_some() { Stdio::inherit() } else { Stdio::null() })
-            .spawn()
-            .unwrap();
-        self.agent = Some(child);
-    }
-
-    fn kill(&mut self) {
-        let mut child = self.agent.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
-    /// SIGTERM; answers the exit code.
-    fn stop(&mut self) -> Option<i32> {
-        let mut child = self.agent.take().unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM).unwrap();
-        child.wait().unwrap().code()
-    }
-
-    /// The checkpoint, as soon as this file stands in it.
-    #[track_caller]
-    fn checkpoint_that_names(&self, name: &str) -> Vec<u8> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let path = self.path(name);
-        loop {
-            let bytes = fs::read(self.path("../state/checkpoint")).unwrap_or_default();
-            if memchr::memmem::find(&bytes, path.as_os_str().as_encoded_bytes()).is_some() {
-                return bytes;
-            }
-            assert!(Instant::now() < deadline, "no checkpoint with {name}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Goes back to an earlier checkpoint.
-    fn restore(&self, checkpoint: &[u8]) {
-        fs::write(self.path("../state/checkpoint"), checkpoint).unwrap();
-    }
-
-    /// Waits until a metric has this value.
-    #[track_caller]
-    fn wait_metric(&self, name: &str, wanted: u64) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        let line = format!("{name} {wanted}");
-        loop {
-            let mut text = String::new();
-            let mut stream = TcpStream::connect(self.metrics).unwrap();
-            stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
-            stream.read_to_string(&mut text).unwrap();
-            if text.lines().any(|found| found == line) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "no {line} in {text}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    #[track_caller]
-    fn wait_lines(&self, count: usize) {
-        self.fake.wait_for(&format!("{count} lines"), |state| state.count("app") >= count);
-    }
-
-    #[track_caller]
-    fn assert_lines(&self, mut expected: Vec<String>) {
-        expected.sort();
-        let found = self.fake.state().lines("app");
-        let more: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
-        assert_eq!(found.len(), expected.len(), "{more:?}");
-        assert!(found == expected);
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if let Some(mut child) = self.agent.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn line(number: usize) -> String {
-    format!(
-        "{{\"ts\":\"2026-11-23T12:00:00.{:06}Z\",\"level\":\"info\",\"number\":{number},\"trace_id\":\"{:032x}\",\"msg\":\"something happened\"}}",
-        number % 1_000_000,
-        number + 1
-    )
-}
-
-fn lines(numbers: std::ops::Range<usize>) -> Vec<String> {
-    numbers.map(line).collect()
-}
-
-fn bytes(numbers: std::ops::Range<usize>) -> u64 {
-    lines(numbers).iter().map(|line| line.len() as u64 + 1).sum()
-}
-
-fn append(path: &Path, numbers: std::ops::Range<usize>) {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
-    let mut text = lines(numbers).join("\n");
-    text.push('\n');
-    file.write_all(text.as_bytes()).unwrap();
-}
-
-fn append_text(path: &Path, text: &str) {
-    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
-}
+use house::{House, append, append_text, bytes, line, lines};
 
 #[test]
 fn lines_arrive_with_time_severity_and_ids() {
@@ -710,7 +549,8 @@ fn bad_configs_and_folders_have_their_exit_codes() {
     let state = folder.path().join("state");
     // An aggregator that is away is no fault of the configuration.
     let config_text = format!("aggregator='http://127.0.0.1:1'\nstate_dir='{}'\n{source}", state.display());
-    assert_eq!(run(&["check", "--config", &config], &config_text).0, 0);
+    assert_eq!(run(&["check", "--offline", "--config", &config], &config_text).0, 0);
+    assert_eq!(run(&["check", "--config", &config], &config_text).0, 1);
     // Two agents, one state folder.
     let held = clew_agent::checkpoint::StateDir::open(&state).unwrap();
     let (code, told) = run(&["run", "--config", &config], &format!("state_dir='{}'\n{source}", state.display()));

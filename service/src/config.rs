@@ -11,9 +11,12 @@ use crate::exit::ConfigError;
 
 /// Reads and parses `path`.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::new(format!("read config {}: {error}", path.display())))?;
-    parse(&text, &path.display().to_string())
+    parse(&read(path)?, &path.display().to_string())
+}
+
+/// Reads `path`.
+pub fn read(path: &Path) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|error| ConfigError::new(format!("read config {}: {error}", path.display())))
 }
 
 /// Parses `text`; `name` stands for it in errors.
@@ -24,18 +27,20 @@ pub fn parse<T: DeserializeOwned>(text: &str, name: &str) -> Result<T, ConfigErr
 fn explain(text: &str, name: &str, error: &toml::de::Error) -> String {
     let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
     let message = error.message().replace('\n', " ");
-    match unknown_key(&message) {
-        Some((key, expected)) => match nearest(key, &expected) {
-            Some(right) => format!("{name}:{line}: unknown key `{key}`, did you mean `{right}`?"),
-            None => format!("{name}:{line}: unknown key `{key}`; known here: {}", expected.join(", ")),
-        },
-        None => format!("{name}:{line}: {message}"),
+    for (what, prefix) in [("key", "unknown field `"), ("value", "unknown variant `")] {
+        if let Some((word, expected)) = unknown(&message, prefix) {
+            return match nearest(word, &expected) {
+                Some(right) => format!("{name}:{line}: unknown {what} `{word}`, did you mean `{right}`?"),
+                None => format!("{name}:{line}: unknown {what} `{word}`; known here: {}", expected.join(", ")),
+            };
+        }
     }
+    format!("{name}:{line}: {message}")
 }
 
 /// Takes serde's "unknown field `a`, expected one of `b`, `c`" apart.
-fn unknown_key(message: &str) -> Option<(&str, Vec<&str>)> {
-    let rest = message.strip_prefix("unknown field `")?;
+fn unknown<'a>(message: &'a str, prefix: &str) -> Option<(&'a str, Vec<&'a str>)> {
+    let rest = message.strip_prefix(prefix)?;
     let (key, rest) = rest.split_once('`')?;
     let expected = rest.split('`').skip(1).step_by(2).collect();
     Some((key, expected))
@@ -62,6 +67,25 @@ mod tests {
         data_dir: Option<String>,
         #[allow(dead_code)]
         grpc_listen: Option<String>,
+        #[allow(dead_code)]
+        #[serde(default)]
+        part: Vec<Part>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Part {
+        #[allow(dead_code)]
+        pattern: Option<String>,
+        #[allow(dead_code)]
+        begin: Option<Begin>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Begin {
+        Beginning,
+        End,
     }
 
     fn error(text: &str) -> String {
@@ -71,7 +95,15 @@ mod tests {
     #[test]
     fn a_misspelt_key_is_answered_with_the_right_one() {
         assert_eq!(error("\ndata_dirr = 'x'"), "a.toml:2: unknown key `data_dirr`, did you mean `data_dir`?");
-        assert_eq!(error("colour = 1"), "a.toml:1: unknown key `colour`; known here: data_dir, grpc_listen");
+        assert_eq!(error("colour = 1"), "a.toml:1: unknown key `colour`; known here: data_dir, grpc_listen, part");
+    }
+
+    #[test]
+    fn so_is_one_inside_of_a_table_and_a_misspelt_value() {
+        assert_eq!(error("[[part]]\n\npatern = 'x'"), "a.toml:3: unknown key `patern`, did you mean `pattern`?");
+        assert_eq!(error("part = [{ patern = 'x' }]"), "a.toml:1: unknown key `patern`, did you mean `pattern`?");
+        assert_eq!(error("[[prat]]"), "a.toml:1: unknown key `prat`, did you mean `part`?");
+        assert_eq!(error("[[part]]\nbegin = 'ned'"), "a.toml:2: unknown value `ned`, did you mean `end`?");
     }
 
     #[test]

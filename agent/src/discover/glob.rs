@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 /// An `include`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pattern {
     text: String,
     segments: Vec<Segment>,
@@ -18,7 +18,7 @@ pub struct Pattern {
 }
 
 /// What matches one name of a path.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Segment {
     Literal(OsString),
     Wild(GlobMatcher),
@@ -28,7 +28,7 @@ pub enum Segment {
 }
 
 /// Of a segment with captures.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Piece {
     Literal(Vec<u8>),
     One,
@@ -205,8 +205,11 @@ pub fn fill(template: &str, captures: &Captures) -> String {
 }
 
 /// The `exclude`s of a source.
-#[derive(Debug)]
-pub struct Exclude(GlobSet);
+#[derive(Clone, Debug)]
+pub struct Exclude {
+    set: GlobSet,
+    texts: Vec<String>,
+}
 
 impl Exclude {
     /// Compiles them.
@@ -219,12 +222,18 @@ impl Exclude {
                 .map_err(|error| format!("exclude {text:?}: {}", error.kind()))?;
             set.add(glob);
         }
-        set.build().map(Self).map_err(|error| format!("exclude: {error}"))
+        let set = set.build().map_err(|error| format!("exclude: {error}"))?;
+        Ok(Self { set, texts: texts.to_vec() })
     }
 
     /// Whether it names `path`.
     pub fn matches(&self, path: &Path) -> bool {
-        !self.0.is_empty() && self.0.is_match(path)
+        !self.set.is_empty() && self.set.is_match(path)
+    }
+
+    /// The first one that names `path`, as it was written.
+    pub fn which(&self, path: &Path) -> Option<&str> {
+        self.set.matches(path).first().map(|place| self.texts[*place].as_str())
     }
 }
 

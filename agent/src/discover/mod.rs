@@ -7,11 +7,13 @@
 //! | `roots` | the directories that an operator named, opened |
 //! | `links` | symbolic links that may be followed |
 //! | `walk` | the directories and files that the patterns name now |
+//! | `verdict` | whether one path is read, and which rule decides |
 //! | `watch` | hints that a directory or a file changed |
 
 pub mod glob;
 pub mod links;
 pub mod roots;
 pub mod rotated;
+pub mod verdict;
 pub mod walk;
 pub mod watch;

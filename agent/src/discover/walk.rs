@@ -249,6 +249,7 @@ fn list<'a>(
         path.set_file_name(OsStr::from_bytes(name.to_bytes()));
         let config = &sources[matched.lead.source];
         if config.exclude.matches(&path) {
+            emit(Entry::Ignored(path.clone(), "an exclude of its source leaves it out"));
             continue;
         }
         let compression = match matched.contents {
@@ -456,7 +457,15 @@ mod tests {
         let sources = [source("all", &format!("{root_text}/**/*.log"), &[format!("{root_text}/web/**")])];
         assert_eq!(
             found(root, &sources),
-            ["api/deep/er/c.log all", "api/x.log.gz all rotated Gzip", "api/y.log-20261123 all rotated", "no.log all"]
+            [
+                "api/deep/er/c.log all",
+                "api/x.log.gz all rotated Gzip",
+                "api/y.log-20261123 all rotated",
+                "no.log all",
+                "web/a.log ignored: an exclude of its source leaves it out",
+                "web/a.log.1 ignored: an exclude of its source leaves it out",
+                "web/link.log ignored: an exclude of its source leaves it out",
+            ]
         );
         let sources = [source("one", &format!("{root_text}/web/a.log"), &[])];
         assert_eq!(found(root, &sources), ["web/a.log one", "web/a.log.1 one rotated"]);

@@ -44,6 +44,11 @@ impl Encoding {
         })
     }
 
+    /// Its name in the standard.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
     /// What the byte order mark at the beginning of a file says, and the length of the mark.
     pub fn sniff(first_bytes: &[u8]) -> Option<(Self, usize)> {
         encoding_rs::Encoding::for_bom(first_bytes).map(|(encoding, length)| (Self(encoding), length))

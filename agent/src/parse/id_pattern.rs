@@ -26,7 +26,8 @@ pub struct IdPattern {
     kind: IdKind,
 }
 
-const KINDS: [(&str, IdKind); 5] = [
+/// The kinds as a configuration writes them.
+pub const KINDS: [(&str, IdKind); 5] = [
     ("trace", IdKind::Trace),
     ("request", IdKind::Request),
     ("correlation", IdKind::Correlation),

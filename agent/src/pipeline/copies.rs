@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::Pipeline;
 use super::family::Family;
-use super::source::{Id, Mark, Phase, Source};
+use super::source::{Begun, Id, Mark, Phase, Source};
 use crate::checkpoint::{Covered, Remembered};
 use crate::identity::{self, Fingerprint};
 use crate::tail::file::{LogFile, Status};
@@ -154,7 +154,7 @@ impl Pipeline {
     }
 
     /// The aggregator holds `frontier` bytes of a source that this file holds as well: it goes on as that source.
-    pub(super) fn go_on_as(&mut self, id: Id, source_id: [u8; 16], frontier: u64, guard: Fingerprint) {
+    pub(super) fn go_on_as_known(&mut self, id: Id, source_id: [u8; 16], frontier: u64, guard: Fingerprint) {
         if let Some(place) = self.orphans.iter().position(|orphan| orphan.remembered.source_id == source_id) {
             let orphan = self.orphans.swap_remove(place);
             self.go_on(id, &orphan.remembered);
@@ -168,6 +168,7 @@ impl Pipeline {
         }
         let Some(source) = self.table.get_mut(id) else { return };
         source.source_id = source_id;
+        source.begun = Begun::Known(frontier);
         source.fresh = false;
         // Where to begin, should the aggregator have forgotten it by now; its own frontier decides.
         source.start_at(Mark { position: frontier, guard, last_time_ns: None });
@@ -184,6 +185,7 @@ impl Pipeline {
         );
         self.metrics.copies.inc();
         source.resume(remembered);
+        source.begun = Begun::AsCopy(remembered.frontier);
         source.owed = (remembered.size > source.size).then_some(remembered.size);
         self.unsaved = true;
     }
@@ -213,7 +215,11 @@ impl Pipeline {
 
     /// The file was truncated while nobody looked: what it is remembered as has been found in another one.
     fn give_away(&mut self, id: Id) {
-        let Some(source) = self.table.get_mut(id).filter(|source| source.file.is_some()) else { return };
+        if self.table.get(id).is_none_or(|source| source.file.is_none()) {
+            return;
+        }
+        self.table.end_account(id);
+        let Some(source) = self.table.get_mut(id) else { return };
         source.source_id = *uuid::Uuid::new_v4().as_bytes();
         source.before = None;
         source.recorded = None;

@@ -26,7 +26,7 @@ impl Pipeline {
             .table
             .iter()
             .filter(|(_, source)| !source.is_settled())
-            .map(|(id, source)| (id, source.end()))
+            .map(|(id, source)| (id, source.target()))
             .collect();
         for (id, _) in &targets {
             if self.table.get(*id).is_some_and(|source| source.phase == Phase::Open) {

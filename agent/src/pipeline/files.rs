@@ -11,7 +11,7 @@ use clew_proto::v1::GapReason;
 
 use super::copies::Orphan;
 use super::examine::{Examined, Request};
-use super::source::{Ending, Id, Mark, Phase, Source};
+use super::source::{Begun, Ending, Id, Mark, Phase, Source};
 use super::{Pipeline, RELIST_DELAY};
 use crate::checkpoint::Remembered;
 use crate::config::StartAt;
@@ -20,6 +20,7 @@ use crate::discover::walk::{Entry, Found};
 use crate::frame::origin::{self, Labels};
 use crate::identity;
 use crate::ship::session::now_ns;
+use crate::tail::beneath::Location;
 use crate::tail::file::{LogFile, OpenError};
 
 /// A vanished or rotated file that is settled is held open for this long after it last grew: a writer may still hold it.
@@ -157,11 +158,12 @@ impl Pipeline {
         }
         self.advance_watermark();
         self.send_watermark(unread);
+        self.settle_leaving();
     }
 
     /// One file: has it grown, was it cut off?
     fn look_at(&mut self, id: Id, now: Instant) {
-        let Some(source) = self.table.get(id) else { return };
+        let Some(source) = self.table.get(id).filter(|source| source.leaving.is_none()) else { return };
         let Some(file) = &source.file else { return };
         match file.status() {
             Ok(status) if self.is_cut_off(id, status) => self.replace(id, true, now),
@@ -316,6 +318,10 @@ impl Pipeline {
         let moved = source.path != found.path;
         source.seen_in_pass = self.pass;
         source.gone_at = None;
+        if source.generation != self.generation {
+            self.adopt(id, found.source, &found.service());
+        }
+        let Some(source) = self.table.get_mut(id) else { return };
         if moved && is_at(source) {
             // Another name of the same file: it keeps its first.
             return;
@@ -361,7 +367,8 @@ impl Pipeline {
         source.rotated = found.rotated;
         source.copies_are_read = config.rotated;
         source.treatment = config.treatment.clone();
-        source.labels = labels(&source);
+        source.labels = labels(&source.path, &source.location);
+        source.generation = self.generation;
         if source.service.contains('{') {
             source.service = fill(&source.service, &source.labels).into();
         }
@@ -373,6 +380,8 @@ impl Pipeline {
             Some(remembered) if is_remembered(&source, &remembered) => {
                 known = true;
                 source.resume(&remembered);
+                let service = std::mem::replace(&mut source.service, remembered.service.as_str().into());
+                source.go_by(service);
             }
             Some(remembered) if !remembered.complete => self.orphans.push(Orphan::new(remembered)),
             _ => {}
@@ -385,6 +394,7 @@ impl Pipeline {
             }
             source.may_be_copy = false;
             source.start_at(end_of(&source));
+            source.begun = Begun::AtItsEnd(source.size);
         }
         if source.compression.is_some() {
             return self.examine(source);
@@ -529,13 +539,13 @@ fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
 const DOCKER_CONFIG_BYTES_MAX: u64 = 1 << 20;
 
 /// Which pod or container the file belongs to, as its path says and what Docker keeps beside it.
-fn labels(source: &Source) -> Labels {
-    let mut labels = source.path.to_str().map(origin::labels).unwrap_or_default();
-    if labels.is_empty() && source.location.path() != source.path {
-        labels = source.location.path().to_str().map(origin::labels).unwrap_or_default();
+pub(crate) fn labels(path: &Path, location: &Location) -> Labels {
+    let mut labels = path.to_str().map(origin::labels).unwrap_or_default();
+    if labels.is_empty() && location.path() != path {
+        labels = location.path().to_str().map(origin::labels).unwrap_or_default();
     }
     if labels.iter().any(|(name, _)| name == "container_id")
-        && let Ok((file, status)) = LogFile::open(&source.location.path().with_file_name("config.v2.json"))
+        && let Ok((file, status)) = LogFile::open(&location.path().with_file_name("config.v2.json"))
         && status.size <= DOCKER_CONFIG_BYTES_MAX
     {
         let mut bytes = vec![0; status.size as usize];
@@ -545,7 +555,7 @@ fn labels(source: &Source) -> Labels {
                 labels.push(("container_name".to_owned(), name));
                 labels.extend(own);
             }
-            Err(error) => tracing::debug!("beside {}: {error}", source.path.display()),
+            Err(error) => tracing::debug!("beside {}: {error}", path.display()),
         }
     }
     labels

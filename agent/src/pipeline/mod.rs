@@ -11,6 +11,9 @@
 //! | `turn` | one source reads one batch and hands it to the session |
 //! | `stage` | records between assembly and the batch |
 //! | `session` | what the aggregator says |
+//! | `reload` | a new configuration takes the place of the old one |
+//! | `report` | what the operator is told |
+//! | `once` | the end when all is shipped |
 //! | `drain` | the end |
 //! | `keeper` | writes checkpoints |
 //!
@@ -21,14 +24,17 @@ mod copies;
 mod drain;
 mod examine;
 mod family;
-mod files;
+pub(crate) mod files;
 mod keeper;
+mod once;
 mod queue;
+mod reload;
+pub mod report;
 mod session;
 pub mod source;
-mod stage;
+pub(crate) mod stage;
 mod table;
-mod turn;
+pub(crate) mod turn;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -37,6 +43,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use crate::batch::Builder;
 use crate::checkpoint::{Checkpoint, Covered, Remembered, StateDir};
 use crate::config::Config;
@@ -44,6 +52,7 @@ use crate::discover::walk::Walk;
 use crate::discover::watch::Watch;
 use crate::metrics::Metrics;
 use crate::record::Fields;
+use crate::report::{Books, Explanation, Reloaded, Status};
 use crate::ship;
 use crate::ship::session::now_ns;
 use crate::tail::file::FileKey;
@@ -67,8 +76,41 @@ pub enum Event {
     Stored,
     /// A compressed file was examined.
     Examined(examine::Examined),
+    /// The operator asks.
+    Control(Control),
     /// Ship what there is, then end.
     Drain,
+}
+
+/// What the operator may ask; the answer goes back through `reply`.
+#[derive(Debug)]
+pub enum Control {
+    Status(oneshot::Sender<Status>),
+    Explain { path: PathBuf, reply: oneshot::Sender<Explanation> },
+    Audit(oneshot::Sender<Books>),
+    Reload { new: NewConfig, reply: oneshot::Sender<Reloaded> },
+}
+
+/// A configuration that takes the place of the one in force.
+pub struct NewConfig {
+    pub config: Arc<Config>,
+    /// If it watches directories in another way.
+    pub watch: Option<Watch>,
+}
+
+impl std::fmt::Debug for NewConfig {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{:?}", self.config)
+    }
+}
+
+/// When the pipeline ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When it is told to drain.
+    Told,
+    /// When everything that the files hold is acknowledged; at the latest after this.
+    Settled(Option<Duration>),
 }
 
 /// All files are looked at this often: the clock of the watermark.
@@ -137,6 +179,9 @@ pub struct Pipeline {
     pass_at: Instant,
     checkpoint_at: Instant,
     draining: Option<drain::Drain>,
+    once: Option<once::Once>,
+    /// Of the configuration: one more for each that was read.
+    generation: u64,
 }
 
 impl Pipeline {
@@ -187,31 +232,38 @@ impl Pipeline {
             pass_at: now,
             checkpoint_at: now + CHECKPOINT_INTERVAL,
             draining: None,
+            once: None,
+            generation: 0,
             config,
             metrics,
             events,
         })
     }
 
-    /// Runs until it is drained.
-    pub fn run(mut self) {
-        loop {
+    /// Runs until it is drained, or as `until` says. Answers what is not acknowledged then although it was to be.
+    pub fn run(mut self, until: Until) -> Option<String> {
+        self.begin_once(until);
+        let remains = loop {
             let now = Instant::now();
             self.periodic(now);
             self.fire(now);
             self.announcements();
             self.turns();
+            if let Some(remains) = self.once_over(Instant::now()) {
+                break remains;
+            }
             if self.is_drained(Instant::now()) {
-                break;
+                break self.once.as_ref().and_then(|_| self.remains());
             }
             match self.events.recv_timeout(self.wait(Instant::now())) {
                 Ok(event) => self.handle_all(event),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Disconnected) => break None,
             }
-        }
+        };
         let checkpoint = self.checkpoint();
         self.keeper.finish(checkpoint);
+        remains
     }
 
     fn handle_all(&mut self, event: Event) {
@@ -227,6 +279,7 @@ impl Pipeline {
             Event::Hint => self.on_hints(),
             Event::Stored => self.on_stored(),
             Event::Examined(examined) => self.on_examined(&examined, Instant::now()),
+            Event::Control(control) => self.on_control(control),
             Event::Drain => self.begin_drain(),
         }
     }
@@ -337,6 +390,7 @@ impl Pipeline {
             outbox,
             self.queue.paced_until(now),
             self.drain_deadline(),
+            self.once_deadline(),
         ]
         .into_iter()
         .flatten()

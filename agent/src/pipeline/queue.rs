@@ -42,6 +42,11 @@ impl Queue {
         }
     }
 
+    /// Another pace from now on.
+    pub fn set_pace(&mut self, bytes_per_second: u64) {
+        self.bytes_per_second = bytes_per_second;
+    }
+
     /// Gets in line, with so many unread bytes.
     pub fn push(&mut self, id: Id, unread_bytes: u64) {
         if unread_bytes > LIVE_BYTES_MAX { self.backlog.push_back(id) } else { self.live.push_back(id) }

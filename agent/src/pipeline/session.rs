@@ -34,9 +34,16 @@ pub struct Session {
     credit_bytes_max: u64,
     /// No batch is larger: the aggregator would not take it, or there would never be credit for it.
     pub batch_bytes_max: u64,
+    /// What the aggregator takes.
+    batch_bytes_most: u64,
 }
 
 impl Session {
+    /// The configuration has another limit of batches.
+    pub fn limit_batches(&mut self, batch_bytes_max: u64) {
+        self.batch_bytes_max = batch_bytes_max.min(self.batch_bytes_most).min(self.credit_bytes_max).max(2);
+    }
+
     /// Whether nothing can be sent now.
     pub fn is_full(&self) -> bool {
         self.outbox.capacity() <= OUTBOX_ROOM
@@ -69,6 +76,7 @@ impl Pipeline {
                     credit_bytes,
                     credit_bytes_max: credit_bytes,
                     batch_bytes_max,
+                    batch_bytes_most: most,
                 });
                 self.metrics.connected.set(1);
                 self.begin_again();
@@ -402,7 +410,7 @@ impl Pipeline {
         source.may_copy.clear();
         if let Some((source_id, frontier, guard)) = chosen {
             tracing::info!("{} is known to the aggregator up to position {frontier}", source.path.display());
-            self.go_on_as(id, source_id, frontier, guard);
+            self.go_on_as_known(id, source_id, frontier, guard);
         }
         self.back_to_unannounced(id);
         self.announce.push_back(id);

@@ -15,6 +15,7 @@ use crate::checkpoint::Remembered;
 use crate::frame::origin::Labels;
 use crate::identity::{self, Fingerprint, PREFIX_BYTES_MAX};
 use crate::parse::layout::Memory;
+use crate::report::{Account, Tally};
 use crate::tail::beneath::Location;
 use crate::tail::file::{FileKey, LogFile, Status};
 use crate::tail::inflate::Compression;
@@ -59,6 +60,31 @@ pub struct Ending {
     pub declared: bool,
 }
 
+/// Where this process began with a source, and why there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    AtItsBeginning,
+    /// `start_at = "end"`.
+    AtItsEnd(u64),
+    /// As the checkpoint remembers it.
+    Remembered(u64),
+    /// The aggregator knew it when nothing was remembered.
+    Known(u64),
+    /// As a copy of what another file held up to there.
+    AsCopy(u64),
+    /// Its service changed: what is read from here on is a source of its own.
+    Renamed(u64),
+}
+
+/// What the configuration says since it was read again, once nothing is in flight any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Leaving {
+    /// No source of the configuration names it.
+    LetGo,
+    /// It goes on as a source of this service.
+    Renamed(Arc<str>),
+}
+
 #[derive(Debug)]
 pub struct Source {
     pub source_id: [u8; 16],
@@ -82,6 +108,15 @@ pub struct Source {
     /// Up to here it is durable.
     pub acked: Mark,
     pub in_flight: VecDeque<Mark>,
+    /// Of each of them, what its bytes were.
+    pub tallies: VecDeque<Tally>,
+    pub account: Account,
+    pub begun: Begun,
+    /// The configuration that it was found by; a newer one may say otherwise.
+    pub generation: u64,
+    pub leaving: Option<Leaving>,
+    /// The last time that it could not be read.
+    pub last_error: Option<String>,
     /// As last seen.
     pub size: u64,
     pub modified_ns: i128,
@@ -177,6 +212,12 @@ impl Source {
             read: Mark::default(),
             acked: Mark::default(),
             in_flight: VecDeque::new(),
+            tallies: VecDeque::new(),
+            account: Account::default(),
+            begun: Begun::AtItsBeginning,
+            generation: 0,
+            leaving: None,
+            last_error: None,
             size: 0,
             modified_ns: 0,
             verified_size: 0,
@@ -234,6 +275,7 @@ impl Source {
         // It stands in the checkpoint that this was read from.
         self.recorded.get_or_insert(RECORDED_BEFORE);
         self.prefix = remembered.prefix;
+        self.begun = Begun::Remembered(remembered.frontier);
         self.start_at(Mark {
             position: remembered.frontier,
             guard: remembered.guard,
@@ -241,8 +283,19 @@ impl Source {
         });
     }
 
+    /// The configuration calls its service so. What the aggregator knows keeps its name: the rest is a source of its own.
+    pub fn go_by(&mut self, service: Arc<str>) {
+        self.leaving = None;
+        if self.fresh && self.phase == Phase::Unannounced {
+            self.service = service;
+        } else if self.service != service {
+            self.leaving = Some(Leaving::Renamed(service));
+        }
+    }
+
     /// The aggregator's frontier is here; nothing is in flight.
     pub fn start_at(&mut self, mark: Mark) {
+        self.account.go_on_at(mark.position);
         self.acked = mark;
         self.rewind();
     }
@@ -251,6 +304,7 @@ impl Source {
     pub fn rewind(&mut self) {
         self.read = self.acked;
         self.in_flight.clear();
+        self.tallies.clear();
         if let Some(ending) = &mut self.ended {
             ending.declared = false;
         }
@@ -265,13 +319,25 @@ impl Source {
         while let Some(mark) = self.in_flight.front().filter(|mark| mark.position <= frontier) {
             self.acked = *mark;
             self.in_flight.pop_front();
+            self.account.tally.add(&self.tallies.pop_front().unwrap_or_default());
         }
         self.acked.position > before
+    }
+
+    /// Sent up to `read` now, and not acknowledged.
+    pub fn sent(&mut self, tally: Tally) {
+        self.in_flight.push_back(self.read);
+        self.tallies.push_back(tally);
     }
 
     /// Where its last byte ends.
     pub fn end(&self) -> u64 {
         self.ended.map_or(self.size, |ending| ending.end)
+    }
+
+    /// Up to where it is going to be read as it stands now.
+    pub fn target(&self) -> u64 {
+        if self.leaving == Some(Leaving::LetGo) { self.read.position } else { self.end() }
     }
 
     /// Everything that it has is durable, and nothing is left to be declared.

@@ -69,7 +69,17 @@ pub struct Given<'a> {
     pub reference_ns: i64,
 }
 
-pub struct Stage<'a> {
+/// Looks on while records are read. The agent itself has nobody looking, and pays nothing for it.
+pub trait Witness {
+    /// A record was pushed.
+    fn pushed(&mut self, _fields: &Fields) {}
+    /// A rule leaves a record out.
+    fn left_out(&mut self, _decision: Decision, _content: &[u8]) {}
+}
+
+impl Witness for () {}
+
+pub struct Stage<'a, W = ()> {
     pub builder: &'a mut Builder,
     pub fields: &'a mut Fields,
     pub scratch: &'a mut Scratch,
@@ -83,7 +93,8 @@ pub struct Stage<'a> {
     /// Where the record at hand begins in the bytes given.
     at: usize,
     /// What became of the record before; its rest goes the same way.
-    left_out: Option<SkippedReason>,
+    left_out: Option<Decision>,
+    witness: W,
 }
 
 /// A byte order mark stands in front of the first line and is no part of it.
@@ -98,6 +109,21 @@ impl<'a> Stage<'a> {
         memory: &'a mut Memory,
         given: Given<'a>,
     ) -> Self {
+        Stage::witnessed(builder, fields, scratch, treatment, memory, given, ())
+    }
+}
+
+impl<'a, W: Witness> Stage<'a, W> {
+    /// With somebody who looks on.
+    pub fn witnessed(
+        builder: &'a mut Builder,
+        fields: &'a mut Fields,
+        scratch: &'a mut Scratch,
+        treatment: &'a Treatment,
+        memory: &'a mut Memory,
+        given: Given<'a>,
+        witness: W,
+    ) -> Self {
         Self {
             builder,
             fields,
@@ -110,6 +136,7 @@ impl<'a> Stage<'a> {
             is_text: false,
             at: 0,
             left_out: None,
+            witness,
         }
     }
 
@@ -222,15 +249,18 @@ impl<'a> Stage<'a> {
         for pattern in &self.treatment.ids {
             pattern.find(content, &mut self.fields.ids);
         }
-        if let Some(reason) = self.decide(content, flags) {
-            self.left_out = Some(reason);
-            match reason {
-                SkippedReason::Sampled => self.counts.sampled += 1,
-                _ => self.counts.dropped += 1,
-            }
+        if let Some(decision) = self.decide(content, flags) {
+            self.left_out = Some(decision);
+            self.witness.left_out(decision, content);
+            let (count, reason) = match decision {
+                Decision::Sampled(_) => (&mut self.counts.sampled, SkippedReason::Sampled),
+                _ => (&mut self.counts.dropped, SkippedReason::Dropped),
+            };
+            *count += 1;
             return self.builder.skip(length as u32, 1, reason);
         }
         self.left_out = None;
+        self.witness.pushed(self.fields);
         if self.fields.ids.left_out() {
             marks |= mark::IDS_LEFT_OUT;
             self.counts.ids_left_out += 1;
@@ -266,7 +296,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Why the record is left out, if it is.
-    fn decide(&self, content: &[u8], flags: u8) -> Option<SkippedReason> {
+    fn decide(&self, content: &[u8], flags: u8) -> Option<Decision> {
         if self.treatment.keep.is_empty() {
             return None;
         }
@@ -277,13 +307,12 @@ impl<'a> Stage<'a> {
         let ids = self.fields.ids.iter().map(|(_, value)| value);
         match self.treatment.keep.decide(content, self.fields.severity, ids, fallback) {
             Decision::Keep => None,
-            Decision::Dropped(_) => Some(SkippedReason::Dropped),
-            Decision::Sampled(_) => Some(SkippedReason::Sampled),
+            decision => Some(decision),
         }
     }
 }
 
-impl Sink for Stage<'_> {
+impl<W: Witness> Sink for Stage<'_, W> {
     #[inline]
     fn begin(&mut self, line: &[u8]) -> bool {
         let line = match line.strip_prefix(BYTE_ORDER_MARK) {
@@ -305,6 +334,7 @@ impl Sink for Stage<'_> {
         let content = &self.given.bytes[self.at..self.at + length];
         if self.treatment.changes_nothing() && !self.fields.ids.left_out() {
             self.counts.cut += u64::from(flags & flag::CUT != 0);
+            self.witness.pushed(self.fields);
             self.builder.push(length, flags, self.fields);
         } else {
             self.record(length, content, flags, 0);

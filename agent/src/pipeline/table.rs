@@ -1,16 +1,31 @@
 //! All sources, and how they are found: by id, by file, by path, by the alias of this session.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::family::Family;
 use super::source::{Id, Source};
+use crate::report::Account;
 use crate::tail::beneath::Location;
 use crate::tail::file::FileKey;
 
 /// The alias of a source that has none in this session.
 const NO_ALIAS: u32 = 0;
+
+/// So many sources that were let go are kept in the books.
+const GONE_MAX: usize = 4096;
+
+/// The last that was known of a source that was let go.
+#[derive(Debug)]
+pub struct Gone {
+    pub source_id: [u8; 16],
+    pub service: Arc<str>,
+    pub path: PathBuf,
+    pub account: Account,
+    pub acked: u64,
+}
 
 #[derive(Debug, Default)]
 pub struct Table {
@@ -19,6 +34,8 @@ pub struct Table {
     by_path: HashMap<PathBuf, Id>,
     by_alias: HashMap<u32, Id>,
     by_family: HashMap<Family, Vec<Id>>,
+    /// What was let go lately, the newest last.
+    gone: VecDeque<Gone>,
     last_id: Id,
     last_alias: u32,
 }
@@ -42,12 +59,38 @@ impl Table {
         self.leave_family(id);
         let source = self.sources.remove(&id)?;
         self.by_alias.remove(&source.alias);
+        self.book(&source);
         Some(source)
     }
 
     /// Takes a source out, if it is such a one.
     pub fn remove_if(&mut self, id: Id, is_such: impl Fn(&Source) -> bool) -> Option<Box<Source>> {
         if self.get(id).is_some_and(is_such) { self.remove(id) } else { None }
+    }
+
+    /// The source with this id goes on under another source id.
+    pub fn end_account(&mut self, id: Id) {
+        if let Some(source) = self.sources.remove(&id) {
+            self.book(&source);
+            self.sources.insert(id, source);
+        }
+    }
+
+    /// Keeps the account of a source that ends here.
+    fn book(&mut self, source: &Source) {
+        if source.account.end() == 0 {
+            return;
+        }
+        if self.gone.len() == GONE_MAX {
+            self.gone.pop_front();
+        }
+        self.gone.push_back(Gone {
+            source_id: source.source_id,
+            service: source.service.clone(),
+            path: source.path.clone(),
+            account: source.account,
+            acked: source.acked.position,
+        });
     }
 
     pub fn get(&self, id: Id) -> Option<&Source> {
@@ -152,6 +195,11 @@ impl Table {
         self.sources.iter_mut().map(|(id, source)| (*id, source.as_mut()))
     }
 
+    /// What was let go lately, the newest first; some of it came back since.
+    pub fn gone(&self) -> impl Iterator<Item = &Gone> {
+        self.gone.iter().rev()
+    }
+
     pub fn count(&self) -> usize {
         self.sources.len()
     }
@@ -159,7 +207,6 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Instant;
 
     use super::*;

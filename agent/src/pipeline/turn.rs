@@ -14,6 +14,7 @@ use crate::assemble::{Limits, Tail};
 use crate::batch::{Encoded, RECORDS_MAX};
 use crate::frame::open;
 use crate::identity::{self, Fingerprint, GUARD_BYTES_MAX, PREFIX_BYTES_MAX};
+use crate::report::Tally;
 use crate::ship::session::now_ns;
 use crate::tail::file::Status;
 use crate::treatment::Lines;
@@ -27,11 +28,11 @@ const ACTIVE: Duration = Duration::from_secs(3);
 const ACTIVE_INTERVAL: Duration = Duration::from_millis(250);
 /// A file that cannot be read is tried again after this.
 const ERROR_DELAY: Duration = Duration::from_secs(1);
-const RECORD_LINES_MAX: usize = 1000;
+pub(crate) const RECORD_LINES_MAX: usize = 1000;
 /// So much of a file is looked at to find out what it is made of; a longer first line is no container's.
 const FIRST_BYTES: usize = 32 << 10;
 /// Lines that are taken apart and put together again come in smaller portions: records have a limit by number too.
-const WOVEN_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const WOVEN_BYTES_MAX: u64 = 1 << 20;
 /// A file that was cut off so soon after it last grew may have grown once more in between.
 const GREW_LATELY: Duration = Duration::from_secs(60);
 
@@ -60,7 +61,7 @@ impl Pipeline {
         }
         self.observe(id, status, now);
         let Some(source) = self.table.get_mut(id) else { return Outcome::Done };
-        if source.phase != Phase::Open {
+        if source.phase != Phase::Open || source.leaving.is_some() {
             return Outcome::Done;
         }
         if source.size == source.read.position {
@@ -98,7 +99,7 @@ impl Pipeline {
 
     fn idle_flush(&self) -> Duration {
         let flush = self.config.limits.idle_flush.max(HOLD);
-        if self.draining.is_some() { flush.min(DRAIN_FLUSH) } else { flush }
+        if self.draining.is_some() || self.once.is_some() { flush.min(DRAIN_FLUSH) } else { flush }
     }
 
     /// Shorter than what was read of it; or shorter than it was, and other bytes stand before the position.
@@ -282,7 +283,8 @@ impl Pipeline {
         session.credit_bytes -= consumed as u64;
         self.queue.pay(consumed as u64, now);
         source.read = mark;
-        source.in_flight.push_back(mark);
+        source.sent(encoded.tally);
+        source.last_error = None;
         source.after_text = after_text;
         source.stalled = None;
 
@@ -345,6 +347,7 @@ impl Pipeline {
         next.fresh = false;
         next.rotated = rotated;
         next.seen_in_pass = pass;
+        next.generation = self.generation;
         next.take_prefix();
         let next = self.table.insert(next);
         self.watermark.also(next, status.size);
@@ -378,7 +381,7 @@ impl Pipeline {
         source.read.position = end;
         source.read.guard = Fingerprint::default();
         // An acknowledgement of the gap itself, even if it is empty.
-        source.in_flight.push_back(source.read);
+        source.sent(Tally { gaps: end - begin, ..Tally::default() });
         if let Some(ending) = &mut source.ended {
             ending.declared = true;
         }
@@ -395,6 +398,7 @@ impl Pipeline {
         }
         if let Some(source) = self.table.get_mut(id) {
             source.queued = false;
+            source.last_error = Some(error.to_string());
         }
         self.schedule(id, now + ERROR_DELAY);
         Outcome::Done
@@ -436,7 +440,7 @@ fn lines_of(source: &mut Source) -> std::io::Result<Option<Lines>> {
 }
 
 /// With which tails a turn is tried: when one record fills the buffer, it is cut.
-fn tails(tail: Tail, at_end: bool) -> &'static [Tail] {
+pub(crate) fn tails(tail: Tail, at_end: bool) -> &'static [Tail] {
     match (tail, at_end) {
         (Tail::Hold, true) => &[Tail::Hold],
         (Tail::Lines, true) => &[Tail::Lines],

@@ -15,7 +15,7 @@ pub mod session;
 use std::time::Duration;
 
 use clew_proto::v1::{AgentMessage, aggregator_message};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -57,17 +57,32 @@ pub struct Peer {
     pub epoch: u64,
 }
 
-/// Runs until `stop`. `emit` passes an event on; `reconnected` counts sessions that ended or did not come about.
-pub async fn run(peer: Peer, emit: impl Fn(Event), reconnected: impl Fn(), stop: CancellationToken) {
+/// Runs until `stop`. `emit` passes an event on; `reconnected` counts sessions that ended or did not come about. When
+/// `aggregator` changes, the session ends and another one begins there.
+pub async fn run(
+    mut peer: Peer,
+    mut aggregator: watch::Receiver<String>,
+    emit: impl Fn(Event),
+    reconnected: impl Fn(),
+    stop: CancellationToken,
+) {
     let mut backoff = Backoff::default();
     let mut warning = Warning::default();
     for session in 1.. {
         let began = Instant::now();
+        peer.aggregator.clone_from(&aggregator.borrow_and_update());
         let greeting = Greeting { peer: &peer, session };
-        let end = session::run(&greeting, &emit, &stop).await;
+        let end = tokio::select! {
+            end = session::run(&greeting, &emit, &stop) => end,
+            () = moved(&mut aggregator) => End::Moved,
+        };
         emit(Event::Disconnected { session });
         let wait = match end {
             End::Stopped => return,
+            End::Moved => {
+                backoff = Backoff::default();
+                Duration::ZERO
+            }
             End::Fenced { epoch, detail } => {
                 tracing::error!(
                     "another agent with agent_id {} (epoch {epoch}) has taken over; this one ships nothing while the other lives: {detail}",
@@ -86,8 +101,17 @@ pub async fn run(peer: Peer, emit: impl Fn(Event), reconnected: impl Fn(), stop:
         reconnected();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
+            () = moved(&mut aggregator) => backoff = Backoff::default(),
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// Waits until another address is in force.
+async fn moved(aggregator: &mut watch::Receiver<String>) {
+    if aggregator.changed().await.is_err() {
+        // Nobody is there any more who could change it.
+        std::future::pending::<()>().await;
     }
 }
 

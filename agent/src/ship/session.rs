@@ -35,7 +35,12 @@ pub struct Greeting<'a> {
 /// How a session ended.
 pub enum End {
     Stopped,
-    Fenced { epoch: u64, detail: String },
+    /// Another aggregator is to be talked to.
+    Moved,
+    Fenced {
+        epoch: u64,
+        detail: String,
+    },
     Failed(String),
 }
 
@@ -160,7 +165,8 @@ fn failed(status: tonic::Status) -> End {
     End::Failed(format!("{:?}: {}", status.code(), status.message()))
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// The innermost reason, which names what the outer ones hide.
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

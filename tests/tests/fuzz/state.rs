@@ -31,6 +31,7 @@ fn remembered(number: u64) -> Remembered {
         ended: number == 2,
         compression: [None, Some(Compression::Gzip), Some(Compression::Zstd)][number as usize % 3],
         fresh: number == 3,
+        may_be_copy: false,
     }
 }
 
