@@ -7,7 +7,7 @@ use std::path::Path;
 use clew_service::exit::ConfigError;
 use serde::Serialize;
 
-use crate::checkpoint::peek;
+use crate::checkpoint::{Remembered, peek};
 use crate::config::Config;
 use crate::control::client::{AskError, ask};
 use crate::control::protocol::{Answer, Request, WirePath};
@@ -47,10 +47,7 @@ fn without_agent(config: &Config, path: &Path, why: &str) -> Explained {
     let key = rustix::fs::stat(path).ok().map(|stat| FileKey::of(&stat));
     match peek(&config.state_dir) {
         Ok(checkpoint) => {
-            let is_it = |source: &&_| {
-                let source: &crate::checkpoint::Remembered = source;
-                Some(source.key) == key || source.path == path
-            };
+            let is_it = |source: &&Remembered| Some(source.key) == key || source.path == path;
             notes.extend(checkpoint.sources.iter().filter(is_it).map(remembered_note));
             if checkpoint.covered.iter().any(|covered| Some(covered.key) == key) {
                 notes.push("all that it holds was delivered from another file or before".into());

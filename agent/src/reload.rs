@@ -52,6 +52,10 @@ impl Reloader {
 
     /// Answers what changed, or why nothing did.
     pub async fn reload(&self) -> Result<Reloaded, String> {
+        // Not before the first look at all files: until then the service is not ready, and must not be told so.
+        let (reply, turns) = oneshot::channel();
+        let _ = self.events.send(Event::Control(Control::Status(reply)));
+        let _ = turns.await;
         self.notifier.reloading();
         let reloaded = self.try_reload().await;
         self.notifier.ready();

@@ -122,6 +122,8 @@ pub struct Audited {
     pub followed: bool,
     /// The aggregator was told of it.
     pub announced: bool,
+    /// In this session the aggregator said where it goes on.
+    pub open: bool,
     pub account: Account,
     /// Of the batches that are in flight, counted one by one.
     pub in_flight: Tally,

@@ -18,6 +18,9 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tells until the task is dropped. The pipeline answers first when it has looked at all files once: then the service is ready.
 pub async fn supervise(notifier: Notifier, events: Sender<Event>) {
+    if !notifier.is_heard() {
+        return;
+    }
     let interval = notifier.watchdog_interval().map_or(STATUS_INTERVAL, |interval| interval.min(STATUS_INTERVAL));
     tell(&notifier, &events, interval).await;
 }

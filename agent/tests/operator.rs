@@ -32,9 +32,8 @@ fn explain(house: &House, path: &Path) -> Value {
 
 /// Writes a configuration with these sources in place of the house's own.
 fn write_sources(house: &House, sources: &str) {
-    let text = fs::read_to_string(house.config()).unwrap();
-    let head = text.split("[[source]]").next().unwrap();
-    fs::write(house.folder.path().join("agent.toml"), format!("{head}{sources}")).unwrap();
+    *house.sources.borrow_mut() = Some(sources.to_owned());
+    house.config();
 }
 
 fn source(house: &House, service: &str, name: &str, keys: &str) -> String {
@@ -162,11 +161,7 @@ fn a_source_that_goes_and_comes_back_loses_and_repeats_nothing() {
     fs::rename(&gone, house.path("gone.log.1")).unwrap();
     append(&gone, 130..140);
     let both = source(&house, "app", "kept.log", "") + &source(&house, "app", "gone.log", "");
-    let config = house.folder.path().join("agent.toml");
-    write_sources(&house, &source(&house, "app", "kept.log", ""));
-    let without = fs::read_to_string(&config).unwrap();
     house.start();
-    fs::write(&config, &without).unwrap();
     append(&kept, 20..30);
     house.wait_lines(50);
     write_sources(&house, &both);
@@ -211,6 +206,27 @@ fn what_changes_in_a_source_holds_from_then_on() {
     assert_eq!(text("app"), ["INFO one", "DEBUG two", "INFO four"]);
     assert_eq!(text("web"), ["DEBUG five", "INFO six"]);
     assert_eq!(state.bytes_again, 0);
+}
+
+/// The file is settled when its service changes; what it grows by later, or holds anew, has the new one.
+#[test]
+fn a_service_that_changed_while_the_agent_was_down() {
+    let mut house = House::new();
+    let (grown, cut_off) = (house.path("a.log"), house.path("b.log"));
+    append(&grown, 0..10);
+    append(&cut_off, 10..20);
+    house.start();
+    house.wait_lines(20);
+    assert_eq!(house.stop(), Some(0));
+    write_sources(&house, &source(&house, "web", "*.log", ""));
+    house.start();
+    wait_until("a session", || house.run(&["explain", grown.to_str().unwrap()]).1.contains("waits for     nothing"));
+    append(&grown, 20..30);
+    fs::write(&cut_off, lines(30..35).join("\n") + "\n").unwrap();
+    house.fake.wait_for("the new name", |state| state.count("web") == 15);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..20));
+    assert_eq!(house.fake.state().lines("web"), lines(20..35));
 }
 
 /// What is in flight may be stored already: it must not be stored under the new name, too.

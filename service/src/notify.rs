@@ -34,6 +34,11 @@ impl Notifier {
         Self { address, watchdog_interval: None }
     }
 
+    /// Whether a service manager listens.
+    pub fn is_heard(&self) -> bool {
+        self.address.is_some()
+    }
+
     /// The service has started, or has reloaded its configuration.
     pub fn ready(&self) {
         self.send("READY=1");

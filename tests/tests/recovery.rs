@@ -152,7 +152,8 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
         let path = entry.expect("list a folder").path();
         if path.is_dir() {
             files.extend(files_below(&path));
-        } else {
+        } else if path.is_file() {
+            // No socket.
             files.push(path);
         }
     }

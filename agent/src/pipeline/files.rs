@@ -11,7 +11,7 @@ use clew_proto::v1::GapReason;
 
 use super::copies::Orphan;
 use super::examine::{Examined, Request};
-use super::source::{Begun, Ending, Id, Mark, Phase, Source};
+use super::source::{Begun, Ending, Id, Leaving, Mark, Phase, Source};
 use super::{Pipeline, RELIST_DELAY};
 use crate::checkpoint::Remembered;
 use crate::config::StartAt;
@@ -163,7 +163,7 @@ impl Pipeline {
 
     /// One file: has it grown, was it cut off?
     fn look_at(&mut self, id: Id, now: Instant) {
-        let Some(source) = self.table.get(id).filter(|source| source.leaving.is_none()) else { return };
+        let Some(source) = self.table.get(id).filter(|source| source.leaving != Some(Leaving::LetGo)) else { return };
         let Some(file) = &source.file else { return };
         match file.status() {
             Ok(status) if self.is_cut_off(id, status) => self.replace(id, true, now),

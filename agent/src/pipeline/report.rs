@@ -137,6 +137,7 @@ impl Pipeline {
             Audited {
                 followed: true,
                 announced: !source.fresh,
+                open: source.phase == Phase::Open,
                 account: source.account,
                 in_flight,
                 acknowledged: source.acked.position,
@@ -146,7 +147,7 @@ impl Pipeline {
             }
         });
         let gone = self.table.gone().map(|gone| Audited {
-            announced: true,
+            announced: gone.announced,
             account: gone.account,
             acknowledged: gone.acked,
             read: gone.acked,

@@ -23,6 +23,8 @@ pub struct Gone {
     pub source_id: [u8; 16],
     pub service: Arc<str>,
     pub path: PathBuf,
+    /// The aggregator was told of it.
+    pub announced: bool,
     pub account: Account,
     pub acked: u64,
 }
@@ -88,6 +90,7 @@ impl Table {
             source_id: source.source_id,
             service: source.service.clone(),
             path: source.path.clone(),
+            announced: !source.fresh,
             account: source.account,
             acked: source.acked.position,
         });

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
-use super::source::{Ending, Id, Mark, Phase, Source};
+use super::source::{Ending, Id, Leaving, Mark, Phase, Source};
 use super::stage::{Counts, Given, Stage};
 use crate::assemble::{Limits, Tail};
 use crate::batch::{Encoded, RECORDS_MAX};
@@ -326,7 +326,11 @@ impl Pipeline {
         });
         let (location, rotated, pass, rules) =
             (source.location.clone(), source.rotated, source.seen_in_pass, source.copies_are_read);
-        let (path, service) = (source.path.clone(), source.service.clone());
+        let path = source.path.clone();
+        let service = match source.leaving.take() {
+            Some(Leaving::Renamed(service)) => service,
+            _ => source.service.clone(),
+        };
         let (treatment, labels) = (source.treatment.clone(), source.labels.clone());
         if !source.copies_are_read && !self.finish_if_over(id) {
             self.announce.push_back(id);

@@ -1,6 +1,7 @@
 //! What the tests of the real program share: a folder, an aggregator in memory, the program, and lines.
 #![allow(dead_code)] // each test program uses a part of it
 
+use std::cell::RefCell;
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -18,6 +19,8 @@ pub struct House {
     pub limits: String,
     /// Keys of the source, and sources behind it.
     pub source: String,
+    /// All sources, in place of the one above.
+    pub sources: RefCell<Option<String>>,
     pub environment: Vec<(String, String)>,
     pub agent: Option<Child>,
     pub metrics: SocketAddr,
@@ -34,6 +37,7 @@ impl House {
             extra: String::new(),
             limits: String::new(),
             source: String::new(),
+            sources: RefCell::default(),
             environment: Vec::new(),
             agent: None,
             metrics,
@@ -53,9 +57,11 @@ impl House {
 
     pub fn config(&self) -> PathBuf {
         let root = self.folder.path().display();
+        let own = || format!("[[source]]\nservice = \"app\"\ninclude = [\"{root}/logs/*.log\"]\n{}", self.source);
+        let sources = self.sources.borrow().clone().unwrap_or_else(own);
         let text = format!(
-            "aggregator = \"http://{}\"\nstate_dir = \"{root}/state\"\nhost = \"test\"\n{}\n[limits]\nreconcile_interval = \"300ms\"\nidle_flush = \"400ms\"\n{}\n[[source]]\nservice = \"app\"\ninclude = [\"{root}/logs/*.log\"]\n{}",
-            self.fake.address, self.extra, self.limits, self.source
+            "aggregator = \"http://{}\"\nstate_dir = \"{root}/state\"\nhost = \"test\"\n{}\n[limits]\nreconcile_interval = \"300ms\"\nidle_flush = \"400ms\"\n{}\n{sources}",
+            self.fake.address, self.extra, self.limits
         );
         let path = self.folder.path().join("agent.toml");
         fs::write(&path, text).unwrap();
