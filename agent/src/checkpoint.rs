@@ -44,6 +44,8 @@ pub struct Remembered {
     pub compression: Option<Compression>,
     /// It was not announced yet: the aggregator may know its file under another id.
     pub fresh: bool,
+    /// Where the lines have to be read again from, and the time that the first of them inherits, when records get the IDs of windows.
+    pub windows_from: Option<(u64, Option<i64>)>,
 }
 
 /// A file that holds nothing but what another source delivered.
@@ -128,6 +130,10 @@ struct BodySource {
     compression: u32,
     #[prost(bool, tag = "17")]
     fresh: bool,
+    #[prost(uint64, optional, tag = "30")]
+    windows_from: Option<u64>,
+    #[prost(sint64, optional, tag = "31")]
+    windows_time_ns: Option<i64>,
 }
 
 /// Why the folder cannot be used.
@@ -232,6 +238,8 @@ fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
             Some(Compression::Zstd) => 2,
         },
         fresh: source.fresh,
+        windows_from: source.windows_from.map(|(position, _)| position),
+        windows_time_ns: source.windows_from.and_then(|(_, time_ns)| time_ns),
     };
     let covered = |covered: &Covered| BodyCovered {
         device: covered.key.device,
@@ -291,6 +299,7 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
                 _ => None,
             },
             fresh: source.fresh,
+            windows_from: source.windows_from.map(|position| (position, source.windows_time_ns)),
         })
     };
     let covered = |covered: BodyCovered| Covered {
@@ -326,6 +335,7 @@ mod tests {
             ended: true,
             compression: Some(Compression::Zstd),
             fresh: true,
+            windows_from: Some((7, Some(-9))),
         };
         let covered = Covered { key: FileKey { device: 3, inode: 4 }, size: 5, modified_ns: -1_500_000_000 };
         Checkpoint { epoch, sources: vec![source], covered: vec![covered], started: vec![9] }

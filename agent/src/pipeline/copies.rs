@@ -157,7 +157,7 @@ impl Pipeline {
         for (place, orphan) in self.orphans.iter().enumerate().filter(|(_, orphan)| family.has(&orphan.remembered.path))
         {
             let remembered = &orphan.remembered;
-            let mark = Mark { position: remembered.frontier, guard: remembered.guard, last_time_ns: None };
+            let mark = Mark { position: remembered.frontier, guard: remembered.guard, ..Mark::default() };
             if holds(file, copy.size, remembered.prefix, mark) {
                 better(remembered.frontier, Relation::OfOrphan(place));
             }

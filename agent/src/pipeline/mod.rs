@@ -9,6 +9,8 @@
 //! | `queue` | whose turn it is |
 //! | `turn` | one source reads one batch and hands it to the session |
 //! | `stage` | records between assembly and the batch |
+//! | `line_reader`, `by_line` | lines, and the IDs that records get by them: attach, join |
+//! | `looking_at_lines` | what these need to read again, and to wait for |
 //! | `session` | what the aggregator says |
 //! | `drain` | the end |
 //! | `keeper` | writes checkpoints |
@@ -16,11 +18,14 @@
 //! The loop waits for an event or for the next thing that is due. Nothing in it blocks on the network: what cannot be sent now
 //! waits in its file.
 
+mod by_line;
 mod copies;
 mod drain;
 mod examine;
 mod files;
 mod keeper;
+mod line_reader;
+mod looking_at_lines;
 mod queue;
 mod session;
 pub mod source;
@@ -49,6 +54,7 @@ use crate::watermark::Watermark;
 use copies::Orphan;
 use examine::Examiner;
 use keeper::Keeper;
+use looking_at_lines::Joins;
 use queue::Queue;
 use session::Session;
 use source::Id;
@@ -106,6 +112,7 @@ pub struct Pipeline {
     buffer: Vec<u8>,
     scratch: Scratch,
     watermark: Watermark,
+    joins: Joins,
     keeper: Keeper,
     epoch: u64,
     /// Something changed since the last checkpoint.
@@ -173,6 +180,7 @@ impl Pipeline {
             buffer: Vec::new(),
             scratch: Scratch::default(),
             watermark: Watermark::default(),
+            joins: Joins::default(),
             keeper,
             epoch: checkpoint.epoch,
             unsaved: false,

@@ -335,6 +335,7 @@ impl Pipeline {
         source.source_id = *uuid::Uuid::new_v4().as_bytes();
         source.fresh = false;
         source.prefix = Fingerprint::default();
+        source.by_line = None;
         source.start_at(Mark::default());
         self.back_to_unannounced(id);
         self.announce.push_back(id);
@@ -417,6 +418,7 @@ fn verified_mark(
         position: frontier,
         guard: identity::guard(file, frontier)?,
         last_time_ns: source.acked.last_time_ns.filter(|_| same),
+        lines_from: source.acked.lines_from.filter(|begin| begin.position <= frontier),
     }))
 }
 
