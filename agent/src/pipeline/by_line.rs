@@ -190,3 +190,183 @@ pub fn known_bytes(reader: &LineReader, join: &Join, known_until_ns: i64, portio
     }
     portion.bytes.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::frame::Framing;
+    use crate::frame::encoding::Encoding;
+    use crate::parse::reading::Reading;
+    use crate::rules::attach::RawAttach;
+    use crate::treatment::Lines;
+
+    const SOURCE: [u8; 16] = [7; 16];
+    const LINE_BYTES_MAX: usize = 64;
+
+    fn rule() -> Attach {
+        Attach::new(&RawAttach {
+            begin: "begin".into(),
+            end: Some("end".into()),
+            key: Some(r"k=(\w+)".into()),
+            timeout: Some(clew_service::units::Span(Duration::from_secs(100))),
+            kind: None,
+        })
+        .unwrap()
+    }
+
+    /// A file, with the IDs that its records get when it is read with these ends of portions, each beginning where the one before
+    /// ended. Behind the portions of the numbers in `restarts` the state is lost.
+    fn read(file: &[u8], lines: Lines, ends: &[usize], restarts: &[usize], records: &[usize]) -> Vec<Option<String>> {
+        let (attach, reading) = (rule(), Reading::default());
+        let mut ids = Vec::new();
+        let mut by_line = ByLine::new(Begin::default());
+        let portion = |from: usize, to: usize| Portion {
+            bytes: &file[from..to],
+            position: from as u64,
+            lines,
+            reading: &reading,
+            reference_ns: 1_795_435_200_000_000_000,
+            line_bytes_max: LINE_BYTES_MAX,
+        };
+        let rule = || Rule::Attach(&attach, &SOURCE);
+        let mut position = 0;
+        for (number, end) in ends.iter().copied().enumerate() {
+            let reached = by_line.reader().reached() as usize;
+            if reached < position {
+                let to = end.min(position + LINE_BYTES_MAX);
+                by_line.advance(position as u64, &mut rule(), &portion(reached, to));
+            }
+            for record in records.iter().filter(|record| (position..end).contains(record)) {
+                let id = by_line.id_at(*record as u64, &mut rule(), &portion(position, end));
+                ids.push(id.map(|id| String::from_utf8(id.to_vec()).unwrap()));
+            }
+            by_line.advance(end as u64, &mut rule(), &portion(position, end));
+            if restarts.contains(&number) {
+                by_line = ByLine::new(by_line.rebuilt_from(end as u64));
+            }
+            position = end;
+        }
+        ids
+    }
+
+    /// Where the lines of a file begin.
+    fn begins(file: &[u8], feed: &[u8]) -> Vec<usize> {
+        let ends = memchr::memmem::find_iter(file, feed).map(|at| at + feed.len());
+        std::iter::once(0).chain(ends).filter(|begin| *begin < file.len()).collect()
+    }
+
+    #[test]
+    fn a_record_has_the_id_of_the_line_that_it_begins_in() {
+        let file = b"12:00:00 INFO x\n12:00:01 INFO k=a begin\n12:00:02 INFO k=a\n  trace\n12:00:03 INFO k=a end\n\
+                     12:00:04 INFO k=a\n12:00:05 INFO k=a begin";
+        let records = begins(file, b"\n");
+        let ids = read(file, Lines::Plain, &[file.len()], &[], &records);
+        let has = ids.iter().map(Option::is_some).collect::<Vec<_>>();
+        assert_eq!(has, [false, true, true, false, true, false, false], "the last line has no end yet");
+        assert_eq!((&ids[1], &ids[1]), (&ids[2], &ids[4]));
+        let id = uuid::Uuid::parse_str(ids[1].as_deref().unwrap()).unwrap();
+        assert_eq!(id.get_timestamp().unwrap().to_unix(), (1_795_435_201, 0), "noon, and the begin's second");
+    }
+
+    fn text() -> impl Strategy<Value = Vec<String>> {
+        let time = prop_oneof![
+            Just(String::new()),
+            (0..60u8, 0..60u8).prop_map(|(minute, second)| format!("12:{minute:02}:{second:02} INFO ")),
+            (0..60u8, 0..60u8).prop_map(|(minute, second)| format!("2026-11-23T12:{minute:02}:{second:02}Z ")),
+        ];
+        let word = prop_oneof![Just("begin"), Just("begin"), Just("end"), Just(""), Just("begin end")];
+        let line = (time, 0..4u8, word, prop_oneof![4 => Just(0usize), 1 => 0..200usize])
+            .prop_map(|(time, key, word, filling)| format!("{time}k={key} {word}{}", "x".repeat(filling)));
+        proptest::collection::vec(line, 1..40)
+    }
+
+    proptest! {
+        #[test]
+        fn however_it_is_read_the_ids_are_the_same(
+            text in text(), form in 0..3u8, cuts in proptest::collection::vec(any::<prop::sample::Index>(), 0..8),
+            restarts in proptest::collection::vec(0..8usize, 0..4),
+        ) {
+            let (file, lines, feed): (Vec<u8>, _, &[u8]) = match form {
+                0 => (text.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect(), Lines::Plain, b"\n"),
+                1 => (
+                    text.iter()
+                        .flat_map(|line| format!("2026-11-23T12:00:00Z stdout F {line}\n").into_bytes())
+                        .collect(),
+                    Lines::Framed(Framing::Cri),
+                    b"\n",
+                ),
+                _ => (
+                    text.iter()
+                        .flat_map(|line| format!("{line}\n").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>())
+                        .collect(),
+                    Lines::Encoded(Encoding::new("utf-16le").unwrap()),
+                    b"\n\0",
+                ),
+            };
+            let records = begins(&file, feed);
+            let whole = read(&file, lines, &[file.len()], &[], &records);
+            // A portion ends where a record does; here that is anywhere in a long line, or behind a line.
+            let mut ends: Vec<usize> = cuts.iter().map(|cut| records[cut.index(records.len())]).filter(|end| *end > 0).collect();
+            ends.push(file.len());
+            ends.sort_unstable();
+            ends.dedup();
+            prop_assert_eq!(&read(&file, lines, &ends, &restarts, &records), &whole);
+            // Cut within lines, the records that begin there have the line's ID or none; what follows is the same.
+            let mut inside: Vec<usize> = cuts.iter().map(|cut| cut.index(file.len())).map(|end| end - end % 2).filter(|end| *end > 0).collect();
+            inside.push(file.len());
+            inside.sort_unstable();
+            inside.dedup();
+            let cut = read(&file, lines, &inside, &restarts, &records);
+            for (at, (cut, whole)) in cut.iter().zip(&whole).enumerate() {
+                let until = records.get(at + 1).copied().unwrap_or(file.len());
+                let is_cut = inside.iter().any(|end| (records[at] + 1..until).contains(end));
+                prop_assert!(cut == whole || (is_cut && cut.is_none()), "record {}: {:?} {:?}", at, cut, whole);
+            }
+        }
+    }
+
+    #[test]
+    fn errors_are_looked_up_when_the_access_log_is_known() {
+        let side = |text: &str| {
+            let raw = clew_service::config::parse::<crate::rules::join::RawJoin>(text, "agent.toml").unwrap();
+            Join::new(raw).unwrap()
+        };
+        let access = side("name='w'\nrole='access'\nconnection='c=(\\d+)'\nid='id=(\\w+)'\nduration='t=(\\S+)'");
+        let error = side("name='w'\nrole='error'\nconnection='\\*(\\d+)'");
+        let reading = Reading::default();
+        let portion = |bytes: &'static str| Portion {
+            bytes: bytes.as_bytes(),
+            position: 0,
+            lines: Lines::Plain,
+            reading: &reading,
+            reference_ns: 0,
+            line_bytes_max: LINE_BYTES_MAX,
+        };
+        let mut table = JoinTable::default();
+        let requests = "2026-11-23T12:00:00.500Z c=1 id=first t=0.2\n2026-11-23T12:00:05.500Z c=1 id=second t=0.200\n\
+                        2026-11-23T12:00:05.900Z c=2 id=third t=0.2\n2026-11-23T12:00:06.100Z c=2 id=fourth t=0.2\n";
+        ByLine::new(Begin::default()).begins_late().advance(
+            u64::MAX,
+            &mut Rule::Access(&access, &mut table),
+            &portion(requests),
+        );
+        let errors =
+            "2026/11/23 12:00:00 *1 x\n2026/11/23 12:00:05 *1 x\n2026/11/23 12:00:05 *2 x\n2026/11/23 12:00:07 *1 x\n";
+        let errors = portion(errors);
+        let known_until_ns = 1_795_435_200_000_000_000 + 6 * SECOND_NS;
+        let mut by_line = ByLine::new(Begin::default());
+        assert_eq!(known_bytes(by_line.reader(), &error, known_until_ns, &errors), 75);
+        let ids: Vec<_> = [0, 25, 50, 75]
+            .into_iter()
+            .map(|at| {
+                let id = by_line.id_at(at, &mut Rule::Error(&error, &table, known_until_ns), &errors);
+                id.map(|id| String::from_utf8(id.to_vec()).unwrap())
+            })
+            .collect();
+        assert_eq!(ids, [None, Some("second".to_owned()), None, None]);
+        let counts = by_line.take_counts();
+        assert_eq!((counts.unknown, counts.ambiguous), (2, 1));
+    }
+}

@@ -136,23 +136,34 @@ impl Pipeline {
         Ok(left.then_some(Outcome::More))
     }
 
-    /// Up to which time the errors' IDs are known. No limit for sources that look nothing up.
-    pub(super) fn known_until_ns(&self, id: Id) -> i64 {
-        let treatment = self.table.get(id).map(|source| &source.treatment);
-        let Some(join) = treatment.and_then(|treatment| treatment.join()).filter(|join| !join.is_access()) else {
-            return i64::MAX;
-        };
+    /// An access log of which nothing is new: what it said before may be needed.
+    pub(super) fn catch_up_access(&mut self, id: Id) -> std::io::Result<Option<Outcome>> {
+        let is_access = self.table.get(id).is_some_and(|source| source.treatment.join().is_some_and(Join::is_access));
+        if is_access { self.catch_up(id) } else { Ok(None) }
+    }
+
+    /// Up to which time the errors' IDs are known. No limit for sources that look nothing up. Access logs that have to be read
+    /// again for it get their turns.
+    pub(super) fn known_until_ns(&mut self, id: Id) -> i64 {
+        let Some(source) = self.table.get(id) else { return i64::MAX };
+        let Some(join) = source.treatment.join().filter(|join| !join.is_access()) else { return i64::MAX };
         let now = now_ns() as i64;
         let is_access =
             |source: &Source| source.treatment.join().is_some_and(|other| other.is_access() && other.name == join.name);
-        let read_until = self
-            .table
-            .iter()
-            .filter(|(_, source)| is_access(source))
-            .map(|(_, source)| read_until_ns(source, now))
-            .min();
+        let mut read_until = now;
+        let mut not_begun = Vec::new();
+        for (id, source) in self.table.iter().filter(|(_, source)| is_access(source)) {
+            let until = read_until_ns(source, now);
+            read_until = read_until.min(until);
+            if until == i64::MIN && source.phase == Phase::Open {
+                not_begun.push(id);
+            }
+        }
         let ahead = (KNOWN_AHEAD + join.wait()).as_nanos() as i64;
-        read_until.unwrap_or(now).min(now).saturating_sub(ahead)
+        for id in not_begun {
+            self.schedule(id, Instant::now());
+        }
+        read_until.saturating_sub(ahead)
     }
 }
 
@@ -186,9 +197,13 @@ fn read_until_ns(source: &Source, now_ns: i64) -> i64 {
         Some(_) => Some(source.size),
         None => file.status().ok().map(|status| status.size),
     };
-    let is_read = size == Some(source.read.position) && (source.phase == Phase::Open || size == Some(0));
-    let reached = || source.by_line.as_ref().filter(|by_line| !by_line.catches_up)?.reader().begin().time_ns;
-    if is_read { now_ns } else { reached().unwrap_or(i64::MIN) }
+    if size == Some(0) {
+        return now_ns;
+    }
+    let Some(by_line) = source.by_line.as_ref().filter(|by_line| !by_line.catches_up) else { return i64::MIN };
+    let is_read = size == Some(source.read.position) && source.phase == Phase::Open;
+    if is_read { now_ns } else { by_line.reader().begin().time_ns.unwrap_or(i64::MIN) }
+}
 }
 
 /// Where the lines of a source begin to be looked at, with what was shipped before.

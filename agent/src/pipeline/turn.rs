@@ -65,7 +65,11 @@ impl Pipeline {
             return Outcome::Done;
         }
         if source.size == source.read.position {
-            return self.nothing_new(id, now);
+            return match self.catch_up_access(id) {
+                Ok(None) => self.nothing_new(id, now),
+                Ok(Some(outcome)) => outcome,
+                Err(error) => self.unreadable(id, &error, now),
+            };
         }
         if source.compression.is_some() {
             // One at a time: each takes a decoder and a window.
