@@ -204,7 +204,6 @@ fn read_until_ns(source: &Source, now_ns: i64) -> i64 {
     let is_read = size == Some(source.read.position) && source.phase == Phase::Open;
     if is_read { now_ns } else { by_line.reader().begin().time_ns.unwrap_or(i64::MIN) }
 }
-}
 
 /// Where the lines of a source begin to be looked at, with what was shipped before.
 fn begin(source: &Source, joins: &mut Joins, metrics: &Metrics) -> ByLine {
