@@ -47,6 +47,8 @@ pub struct ByLine {
     pub catches_up: bool,
     /// Requests before the first line are not known.
     begins_late: bool,
+    /// Of an access log: when the request ended that was noted last.
+    noted_ns: Option<i64>,
     unknown: u64,
     ambiguous: u64,
 }
@@ -71,6 +73,7 @@ impl ByLine {
             before,
             catches_up: true,
             begins_late: false,
+            noted_ns: None,
             unknown: 0,
             ambiguous: 0,
         }
@@ -85,6 +88,11 @@ impl ByLine {
     /// How far the lines were read.
     pub fn reader(&self) -> &LineReader {
         &self.reader
+    }
+
+    /// Up to which time an access log was read.
+    pub fn noted_until_ns(&self) -> Option<i64> {
+        self.noted_ns.or(self.reader.begin().time_ns)
     }
 
     /// The ID of the record at `at`. Positions that are asked for never fall.
@@ -144,8 +152,9 @@ impl ByLine {
     }
 
     fn note(&mut self, join: &Join, table: &mut JoinTable, line: &Line<'_>) {
-        let Some(time_ns) = line.time_ns else { return };
-        let Some(request) = join.request(&line.content, time_ns) else { return };
+        let own_ns = line.time_ns.filter(|_| line.has_own_time);
+        let Some(request) = join.request(&line.content, own_ns) else { return };
+        self.noted_ns = Some(request.end_ns).filter(|end| *end < i64::MAX);
         if std::mem::take(&mut self.begins_late) {
             table.forget_until(request.end_ns);
         }
@@ -179,12 +188,16 @@ fn asks<'a>(join: &Join, line: &'a Line<'_>) -> Option<(i64, &'a [u8])> {
     Some((time_ns, join.connection(&line.content)?))
 }
 
-/// How many bytes of the portion may be read: up to the first line whose ID is not known yet. `reader` is where it is at the
-/// portion's beginning.
-pub fn known_bytes(reader: &LineReader, join: &Join, known_until_ns: i64, portion: &Portion<'_>) -> usize {
+/// Lines that are not in the future by more than this become known, once their time has come.
+const AHEAD_NS_MAX: i64 = 60 * SECOND_NS;
+
+/// How many bytes of the portion may be read: up to the first line whose ID is not known yet, and can become so. `reader` is
+/// where it is at the portion's beginning.
+pub fn known_bytes(reader: &LineReader, join: &Join, known_until_ns: i64, now_ns: i64, portion: &Portion<'_>) -> usize {
+    let held = known_until_ns.saturating_add(1)..now_ns.saturating_add(AHEAD_NS_MAX);
     let mut reader = reader.fork();
     while let Some(line) = reader.next(u64::MAX, portion) {
-        if asks(join, &line).is_some_and(|(time_ns, _)| time_ns > known_until_ns) {
+        if asks(join, &line).is_some_and(|(time_ns, _)| held.contains(&time_ns)) {
             return line.begin.saturating_sub(portion.position) as usize;
         }
     }
@@ -357,7 +370,10 @@ mod tests {
         let errors = portion(errors);
         let known_until_ns = 1_795_435_200_000_000_000 + 6 * SECOND_NS;
         let mut by_line = ByLine::new(Begin::default());
-        assert_eq!(known_bytes(by_line.reader(), &error, known_until_ns, &errors), 75);
+        let now_ns = known_until_ns + 2 * SECOND_NS;
+        assert_eq!(known_bytes(by_line.reader(), &error, known_until_ns, now_ns, &errors), 75);
+        let long_ago = now_ns - 3600 * SECOND_NS;
+        assert_eq!(known_bytes(by_line.reader(), &error, long_ago, long_ago, &errors), 100, "a clock that is ahead");
         let ids: Vec<_> = [0, 25, 50, 75]
             .into_iter()
             .map(|at| {

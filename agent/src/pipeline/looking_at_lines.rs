@@ -24,7 +24,7 @@ const ATTACH_REREAD_BYTES_MAX: u64 = 64 << 20;
 const JOIN_REREAD_BYTES_MAX: u64 = 4 << 20;
 /// So much is read again in one turn.
 const PORTION_BYTES: u64 = 1 << 20;
-/// A record whose ID cannot become known, because its time lies ahead or an access log cannot be read, goes without one.
+/// A record whose ID does not become known, because an access log cannot be read, goes without one.
 const HELD_MAX: Duration = Duration::from_mins(5);
 
 /// The joins by name.
@@ -179,7 +179,7 @@ pub fn known_bytes(
     let all = portion.bytes.len();
     let join = treatment.join().filter(|join| !join.is_access());
     let (Some(join), Some(by_line)) = (join, by_line) else { return all };
-    let known = by_line::known_bytes(by_line.reader(), join, known_until_ns, portion);
+    let known = by_line::known_bytes(by_line.reader(), join, known_until_ns, now_ns() as i64, portion);
     if known > 0 {
         *held_since = None;
         return known;
@@ -202,7 +202,7 @@ fn read_until_ns(source: &Source, now_ns: i64) -> i64 {
     }
     let Some(by_line) = source.by_line.as_ref().filter(|by_line| !by_line.catches_up) else { return i64::MIN };
     let is_read = size == Some(source.read.position) && source.phase == Phase::Open;
-    if is_read { now_ns } else { by_line.reader().begin().time_ns.unwrap_or(i64::MIN) }
+    if is_read { now_ns } else { by_line.noted_until_ns().unwrap_or(i64::MIN) }
 }
 
 /// Where the lines of a source begin to be looked at, with what was shipped before.

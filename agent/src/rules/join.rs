@@ -115,8 +115,8 @@ impl Join {
         self.connection.find(record)
     }
 
-    /// The request that a record of the access log is about.
-    pub fn request<'a>(&self, record: &'a [u8], time_ns: i64) -> Option<Request<'a>> {
+    /// The request that a record of the access log is about; `time_ns` is the record's own time.
+    pub fn request<'a>(&self, record: &'a [u8], time_ns: Option<i64>) -> Option<Request<'a>> {
         let access = self.access.as_ref()?;
         let connection = self.connection(record)?;
         let id = access.id.find(record).filter(|id| is_id(id))?;
@@ -125,7 +125,7 @@ impl Join {
         };
         let end_ns = match &access.end {
             Some(end) => nanoseconds(end.find(record)?)?,
-            None => time_ns,
+            None => time_ns?,
         };
         let begin_ns = end_ns.saturating_sub(nanoseconds(duration.find(record)?)?);
         Some(Request { connection, id, begin_ns, end_ns })
@@ -290,26 +290,26 @@ mod tests {
         let error = join("name='web'\nrole='error'\nconnection='#\\d+: \\*(\\d+) '").unwrap();
         let record =
             b"connection=9 request_id=4bf92f3577b34da6a3ce929d0e0e4736 msec=1764072000.5 request_time=0.250 200";
-        let request = access.request(record, 0).unwrap();
+        let request = access.request(record, None).unwrap();
         assert_eq!((request.connection, request.id), (&b"9"[..], ID));
         assert_eq!((request.begin_ns, request.end_ns), (1_764_072_000_250_000_000, 1_764_072_000_500_000_000));
         assert!(access.is_access() && !error.is_access());
         let record = b"2026/11/25 12:00:00 [error] 7#7: *9 upstream timed out";
         assert_eq!(error.connection(record), Some(&b"9"[..]));
-        assert_eq!(error.request(record, 0), None);
+        assert_eq!(error.request(record, Some(0)), None);
         for record in [
             "connection=9 request_id=- msec=1.5 request_time=0.250",
             "connection=9 request_id=abcdef msec=- request_time=0.250",
             "request_id=abcdef msec=1.5 request_time=0.250",
         ] {
-            assert_eq!(access.request(record.as_bytes(), 0), None, "{record}");
+            assert_eq!(access.request(record.as_bytes(), None), None, "{record}");
         }
     }
 
     #[test]
     fn apache_has_one_token_for_one_request() {
         let access = join("name='web'\nrole='access'\nconnection='L=(\\S+)'\nid='L=(\\S+)'").unwrap();
-        let request = access.request(b"GET / L=VpZQnH8AAAEAAEFAAAAA", 5).unwrap();
+        let request = access.request(b"GET / L=VpZQnH8AAAEAAEFAAAAA", Some(5)).unwrap();
         let mut table = JoinTable::default();
         table.note(request.connection, request.id, request.begin_ns, request.end_ns);
         assert_eq!(table.look_up(b"VpZQnH8AAAEAAEFAAAAA", 0, Duration::ZERO), Found::Id(b"VpZQnH8AAAEAAEFAAAAA"));
