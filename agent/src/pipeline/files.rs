@@ -11,7 +11,6 @@ use clew_proto::v1::GapReason;
 
 use super::copies::Orphan;
 use super::examine::{Examined, Request};
-use super::line_reader::Begin;
 use super::source::{Ending, Id, Mark, Phase, Source};
 use super::{Pipeline, RELIST_DELAY};
 use crate::checkpoint::Remembered;
@@ -555,6 +554,5 @@ fn labels(source: &Source) -> Labels {
 /// The mark at the end of a file of which nothing is to be read that it holds now.
 fn end_of(source: &Source) -> Mark {
     let guard = source.file.as_ref().and_then(|file| identity::guard(file, source.size).ok()).unwrap_or_default();
-    let lines_from = Some(Begin { position: source.size, time_ns: None });
-    Mark { position: source.size, guard, last_time_ns: None, lines_from }
+    Mark { position: source.size, guard, ..Mark::default() }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fake::Record;
+use super::fake::{Record, State};
 use super::{House, append_text, compress};
 
 const ATTACH: &str = "[source.attach]\nbegin = 'start'\nend = 'done'\nkey = '\\[(\\d+)\\]'\ntimeout = '1h'\n";
@@ -49,6 +49,10 @@ fn number(record: &Record, name: &str) -> usize {
     let line = String::from_utf8_lossy(&record.line);
     let (_, value) = line.split_once(&format!("{name}=")).unwrap();
     value.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn contains(record: &Record, word: &str) -> bool {
+    memchr::memmem::find(&record.line, word.as_bytes()).is_some()
 }
 
 /// Every job has one ID, every record has that of its job, and it is marked as attached.
@@ -148,10 +152,7 @@ fn a_new_file_begins_without_windows_and_dropped_records_open_them() {
     append_text(&house.path("a.log.1"), &format!(" at last\n{time} [1] fifth\n"));
     house.fake.wait_for("all records", |state| state.records("app").len() == 7);
     let records = house.fake.state().records("app");
-    let attached = |word: &str| {
-        let line = |record: &Record| String::from_utf8_lossy(&record.line).into_owned();
-        records.iter().find(|record| line(record).contains(word)).unwrap().attached.clone()
-    };
+    let attached = |word: &str| records.iter().find(|record| contains(record, word)).unwrap().attached.clone();
     assert_eq!(attached("first").len(), 1);
     assert_eq!(attached("at last"), attached("first"), "the rest of a line has what the whole line gets");
     for word in ["second", "third", "fourth", "done", "fifth"] {
@@ -209,6 +210,32 @@ fn windows_in_a_container_that_is_killed() {
     assert_jobs(&house, &jobs);
 }
 
+#[test]
+fn a_window_that_is_too_far_back_is_not_rebuilt() {
+    let mut house = House::with_source(ATTACH);
+    house.extra = format!("metrics_listen = \"{}\"", house.metrics);
+    let path = house.path("a.log");
+    let time = "2026-11-23T12:00:00Z";
+    append_text(&path, &format!("{time} [1] start\n"));
+    let filling = format!("{time} [7] {}\n", "x".repeat(200_000));
+    append_text(&path, &filling.repeat((65 << 20) / filling.len()));
+    append_text(&path, &format!("{time} [1] before\n"));
+    house.start();
+    let holds = |state: &State, word: &str| {
+        state.sources.values().any(|source| source.records.last().is_some_and(|record| contains(record, word)))
+    };
+    house.fake.wait_for("all of it", |state| holds(state, "before"));
+    house.kill();
+    append_text(&path, &format!("{time} [1] after\n{time} [2] start\n{time} [2] done\n"));
+    house.start();
+    house.fake.wait_for("the rest", |state| holds(state, "done"));
+    let records = house.fake.state().records("app");
+    let attached = |word: &str| records.iter().rfind(|record| contains(record, word)).unwrap().attached.len();
+    assert_eq!((attached("before"), attached("after"), attached("done")), (1, 0, 1));
+    house.wait_metric("clew_agent_attach_not_rebuilt_total", 1);
+    assert_eq!(house.stop(), Some(0));
+}
+
 /// A house with an access log and an error log.
 fn joined() -> House {
     let mut house = House::with_source(
@@ -241,8 +268,7 @@ fn error(time: Timestamp, connection: usize, message: &str) -> String {
 /// The attached IDs of the error whose message this is.
 fn attached(house: &House, message: &str) -> Vec<String> {
     let records = house.fake.state().records("errors");
-    let is_it = |record: &&Record| String::from_utf8_lossy(&record.line).contains(message);
-    records.iter().find(is_it).unwrap().attached.clone()
+    records.iter().find(|record| contains(record, message)).unwrap().attached.clone()
 }
 
 #[test]
