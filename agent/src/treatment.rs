@@ -40,12 +40,12 @@ pub struct Treatment {
     pub ids: Vec<IdPattern>,
     pub keep: Keep,
     pub redact: Redact,
-    pub by_line: Option<ByLine>,
+    pub line_rule: Option<LineRule>,
 }
 
 /// Rules that look further than one record: at the lines around it, or at those of another file.
 #[derive(Debug)]
-pub enum ByLine {
+pub enum LineRule {
     Attach(Attach),
     Join(Join),
 }
@@ -86,10 +86,10 @@ impl Treatment {
             ids: raw.id.iter().map(IdPattern::new).collect::<Result<_, _>>()?,
             keep: Keep::new(&raw.drop, &raw.sample)?,
             redact: Redact::new(raw.redact.clone())?,
-            by_line: match (&raw.attach, &raw.join) {
+            line_rule: match (&raw.attach, &raw.join) {
                 (None, None) => None,
-                (Some(attach), None) => Some(ByLine::Attach(Attach::new(attach)?)),
-                (None, Some(join)) => Some(ByLine::Join(Join::new(join.clone())?)),
+                (Some(attach), None) => Some(LineRule::Attach(Attach::new(attach)?)),
+                (None, Some(join)) => Some(LineRule::Join(Join::new(join.clone())?)),
                 (Some(_), Some(_)) => {
                     return Err("attach and join give a record an ID each; one source has one of them".into());
                 }
@@ -122,25 +122,25 @@ impl Treatment {
 
     /// Whether a record may get an ID that does not stand in it.
     pub fn gives_ids(&self) -> bool {
-        match &self.by_line {
+        match &self.line_rule {
             None => false,
-            Some(ByLine::Attach(_)) => true,
-            Some(ByLine::Join(join)) => !join.is_access(),
+            Some(LineRule::Attach(_)) => true,
+            Some(LineRule::Join(join)) => !join.is_access(),
         }
     }
 
     /// What the IDs are that records get.
     pub fn kind_given(&self) -> IdKind {
-        match &self.by_line {
-            Some(ByLine::Attach(attach)) => attach.kind(),
+        match &self.line_rule {
+            Some(LineRule::Attach(attach)) => attach.kind(),
             _ => IdKind::Request,
         }
     }
 
     /// Its side of a join.
     pub fn join(&self) -> Option<&Join> {
-        match &self.by_line {
-            Some(ByLine::Join(join)) => Some(join),
+        match &self.line_rule {
+            Some(LineRule::Join(join)) => Some(join),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@
 //! | `turn` | one source reads one batch and hands it to the session |
 //! | `stage` | records between assembly and the batch |
 //! | `line_reader`, `by_line` | lines, and the IDs that records get by them: attach, join |
-//! | `looking_at_lines` | what these need to read again, and to wait for |
+//! | `catch_up` | what these need to read again, and to wait for |
 //! | `session` | what the aggregator says |
 //! | `drain` | the end |
 //! | `keeper` | writes checkpoints |
@@ -19,13 +19,13 @@
 //! waits in its file.
 
 mod by_line;
+mod catch_up;
 mod copies;
 mod drain;
 mod examine;
 mod files;
 mod keeper;
 mod line_reader;
-mod looking_at_lines;
 mod queue;
 mod session;
 pub mod source;
@@ -51,10 +51,10 @@ use crate::ship;
 use crate::ship::session::now_ns;
 use crate::tail::file::FileKey;
 use crate::watermark::Watermark;
+use catch_up::Joins;
 use copies::Orphan;
 use examine::Examiner;
 use keeper::Keeper;
-use looking_at_lines::Joins;
 use queue::Queue;
 use session::Session;
 use source::Id;

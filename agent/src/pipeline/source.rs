@@ -297,7 +297,7 @@ impl Source {
 
     /// For the checkpoint.
     pub fn remember(&self, now_s: u64) -> Remembered {
-        let attaches = matches!(self.treatment.by_line, Some(treatment::ByLine::Attach(_)));
+        let attaches = matches!(self.treatment.line_rule, Some(treatment::LineRule::Attach(_)));
         Remembered {
             source_id: self.source_id,
             key: self.key,

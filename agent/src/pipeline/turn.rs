@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
-use super::looking_at_lines::{known_bytes, portion};
+use super::catch_up::{known_bytes, portion};
 use super::source::{Ending, Id, Mark, Phase, Source};
 use super::stage::{Counts, Given, IdsByLine, Stage};
 use crate::assemble::{Limits, Tail};

@@ -138,6 +138,24 @@ fn windows_go_on_in_renamed_and_copied_and_compressed_files() {
 }
 
 #[test]
+fn windows_go_on_in_the_copy_of_a_file_that_was_cut_off_before_it_was_read() {
+    let mut house = House::with_source(ATTACH);
+    let path = house.path("a.log");
+    let mut jobs = Jobs::default();
+    append_text(&path, &jobs.lines(300));
+    house.start();
+    house.wait_lines(jobs.lines);
+    house.fake.pause();
+    append_text(&path, &jobs.lines(100));
+    fs::copy(&path, house.path("a.log.1")).unwrap();
+    fs::File::create(&path).unwrap();
+    house.fake.resume();
+    house.wait_lines(jobs.lines);
+    assert_eq!(house.stop(), Some(0));
+    assert_jobs(&house, &jobs);
+}
+
+#[test]
 fn a_new_file_begins_without_windows_and_dropped_records_open_them() {
     let mut house = House::with_source(&format!("{ATTACH}[[source.drop]]\npattern = 'start'\n"));
     house.extra = format!("metrics_listen = \"{}\"", house.metrics);
@@ -317,4 +335,83 @@ fn after_a_restart_the_access_log_is_read_again() {
     assert!(attached(&house, "too early").is_empty());
     assert_eq!(house.fake.state().bytes_again, 0);
     assert_eq!(house.stop(), Some(0));
+}
+
+/// A server with a handful of connections: what its two logs say, and which request wrote which error.
+struct Server {
+    random: fastrand::Rng,
+    time_ms: i64,
+    requests: usize,
+    errors: usize,
+}
+
+impl Server {
+    /// Lines of the access log and of the error log; an error names its request, so that the test knows.
+    fn serves(&mut self, count: usize) -> (String, String) {
+        let (mut access_log, mut error_log) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            self.requests += 1;
+            let connection = self.random.usize(..4);
+            // One at a time on a connection; on all together, a request begins when the one before it ended.
+            self.time_ms += self.random.i64(0..1500);
+            let begin = self.time_ms;
+            self.time_ms += self.random.i64(1..3000);
+            let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap();
+            let id = format!("request{:06}", self.requests);
+            for _ in 0..self.random.usize(..3) {
+                self.errors += 1;
+                let time = self.random.i64(begin..=self.time_ms);
+                let message = format!("error={} of={}", self.errors, self.requests);
+                error_log.push((time, error(at(time), connection, &message)));
+            }
+            let seconds = (self.time_ms - begin) as f64 / 1000.0;
+            access_log.push(access(at(self.time_ms), connection, &id, &format!("{seconds:.3}")));
+        }
+        error_log.sort();
+        (access_log.concat(), error_log.into_iter().map(|(_, line)| line).collect())
+    }
+}
+
+#[test]
+fn no_error_gets_the_id_of_another_request() {
+    let mut house = joined();
+    house.limits = "batch_bytes_max = \"4KiB\"".into();
+    let seed = fastrand::u64(..);
+    let random = fastrand::Rng::with_seed(seed);
+    let mut server = Server { random, time_ms: ms_from_now(-86_400_000).as_millisecond(), requests: 0, errors: 0 };
+    for round in 0..6 {
+        let (access_log, error_log) = server.serves(400);
+        // Either log may be there first.
+        let mut writes = [(house.path("access.log"), access_log), (house.path("errors/error.log"), error_log)];
+        writes.rotate_left(round % 2);
+        append_text(&writes[0].0, &writes[0].1);
+        house.start();
+        append_text(&writes[1].0, &writes[1].1);
+        if round % 3 == 1 {
+            fs::rename(house.path("access.log"), house.path(&format!("access.log.{round}"))).unwrap();
+        }
+        let wanted = server.errors - 150;
+        house.fake.wait_for("most errors", |state| state.count("errors") > wanted);
+        house.kill();
+        if round == 3 {
+            fs::remove_dir_all(house.folder.path().join("state")).unwrap();
+        }
+    }
+    house.start();
+    let (errors, requests) = (server.errors, server.requests);
+    house.fake.wait_for("all", |state| state.count("errors") == errors && state.count("app") >= requests);
+    assert_eq!(house.stop(), Some(0));
+    let records = house.fake.state().records("errors");
+    let mut with_id = 0;
+    for record in &records {
+        let line = String::from_utf8_lossy(&record.line);
+        let own = format!("request{:06}", number(record, "of"));
+        assert!(
+            record.attached.is_empty() || record.attached == [own],
+            "seed {seed}: {line} has {:?}",
+            record.attached
+        );
+        with_id += usize::from(!record.attached.is_empty());
+    }
+    assert!(with_id > records.len() / 2, "seed {seed}: {with_id} of {}", records.len());
 }

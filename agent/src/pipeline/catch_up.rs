@@ -53,10 +53,10 @@ impl Joins {
         source_id: &'a [u8; 16],
         known_until_ns: i64,
     ) -> Option<Rule<'a>> {
-        Some(match treatment.by_line.as_ref()? {
-            treatment::ByLine::Attach(attach) => Rule::Attach(attach, source_id),
-            treatment::ByLine::Join(join) if join.is_access() => Rule::Access(join, &mut self.of(join).table),
-            treatment::ByLine::Join(join) => Rule::Error(join, &self.of(join).table, known_until_ns),
+        Some(match treatment.line_rule.as_ref()? {
+            treatment::LineRule::Attach(attach) => Rule::Attach(attach, source_id),
+            treatment::LineRule::Join(join) if join.is_access() => Rule::Access(join, &mut self.of(join).table),
+            treatment::LineRule::Join(join) => Rule::Error(join, &self.of(join).table, known_until_ns),
         })
     }
 
@@ -98,7 +98,7 @@ impl Pipeline {
     /// Reads again what the rules need to know of what was shipped. None: that is done, the turn may go on.
     pub(super) fn catch_up(&mut self, id: Id) -> std::io::Result<Option<Outcome>> {
         let Some(source) = self.table.get_mut(id) else { return Ok(None) };
-        if source.treatment.by_line.is_none() {
+        if source.treatment.line_rule.is_none() {
             return Ok(None);
         }
         let treatment = source.treatment.clone();
