@@ -21,7 +21,7 @@ use crate::treatment::{self, Lines, Treatment};
 /// Windows that began further back than this are not rebuilt after a restart: reading so much takes a second or so.
 const ATTACH_REREAD_BYTES_MAX: u64 = 64 << 20;
 /// So much of an access log is read again after a restart, for the errors that were not shipped yet.
-const JOIN_REREAD_BYTES_MAX: u64 = 4 << 20;
+const JOIN_REREAD_BYTES_MAX: u64 = 16 << 20;
 /// So much is read again in one turn.
 const PORTION_BYTES: u64 = 1 << 20;
 /// A record whose ID does not become known, because an access log cannot be read, goes without one.

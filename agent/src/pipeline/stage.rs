@@ -1,7 +1,7 @@
 //! Between assembly and the batch: reads each record, decides whether it is kept, redacts it, and pushes it.
 //!
-//! In this order: IDs are found, or attached where there is none, before anything is redacted, and what is left out is not redacted at all. A record that is shipped
-//! as it stands is never copied.
+//! In this order: IDs are found, or attached where there is none, before anything is redacted, and what is left out is not redacted
+//! at all. A record that is shipped as it stands is never copied.
 
 use std::time::Instant;
 

@@ -242,10 +242,10 @@ impl Pipeline {
         let portion = portion(source, &treatment, lines, bytes, source.read.position, &self.config.limits);
         let by_line = source.by_line.as_deref();
         let known = known_bytes(&treatment, by_line, &mut source.held_since, &portion, known_until_ns, now);
-        let bytes = &bytes[..known];
-        if bytes.is_empty() {
+        if known == 0 && !bytes.is_empty() {
             return Ok(Outcome::Done);
         }
+        let bytes = &bytes[..known];
         let at_end = source.read.position + bytes.len() as u64 >= source.size;
         let limits = Limits {
             record_bytes_max: self.config.limits.record_bytes_max.min(session.batch_bytes_max - 1) as usize,
