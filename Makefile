@@ -31,9 +31,9 @@ soak: ## The crash tests for much longer: many more kills
 	$(CARGO) build --workspace --bins
 	CLEW_SOAK_SECONDS=$${CLEW_SOAK_SECONDS:-600} $(CARGO) test -p clew-tests -- --nocapture
 
-torture: ## Every rotation, truncation, compression and kill in random order, with an account of every byte
+torture: ## Every rotation, truncation, compression and kill in random order, for ten minutes, with an account of every byte
 	$(CARGO) build --workspace --bins
-	CLEW_TORTURE=1 $(CARGO) test -p clew-tests --test torture -- --nocapture
+	CLEW_SOAK_SECONDS=$${CLEW_SOAK_SECONDS:-600} $(CARGO) test --workspace --test torture -- --nocapture
 
 clean: ## Remove everything that was built, and the demo's data
 	$(CARGO) clean

@@ -44,6 +44,8 @@ pub struct Remembered {
     pub compression: Option<Compression>,
     /// It was not announced yet: the aggregator may know its file under another id.
     pub fresh: bool,
+    /// It may be a copy of what another source holds; that was not decided yet.
+    pub may_be_copy: bool,
     /// Where the lines have to be read again from, and the time that the first of them inherits, when records get the IDs of windows.
     pub windows_from: Option<(u64, Option<i64>)>,
 }
@@ -130,6 +132,8 @@ struct BodySource {
     compression: u32,
     #[prost(bool, tag = "17")]
     fresh: bool,
+    #[prost(bool, tag = "18")]
+    may_be_copy: bool,
     #[prost(uint64, optional, tag = "30")]
     windows_from: Option<u64>,
     #[prost(sint64, optional, tag = "31")]
@@ -238,6 +242,7 @@ fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
             Some(Compression::Zstd) => 2,
         },
         fresh: source.fresh,
+        may_be_copy: source.may_be_copy,
         windows_from: source.windows_from.map(|(position, _)| position),
         windows_time_ns: source.windows_from.and_then(|(_, time_ns)| time_ns),
     };
@@ -299,6 +304,7 @@ fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
                 _ => None,
             },
             fresh: source.fresh,
+            may_be_copy: source.may_be_copy,
             windows_from: source.windows_from.map(|position| (position, source.windows_time_ns)),
         })
     };
@@ -335,6 +341,7 @@ mod tests {
             ended: true,
             compression: Some(Compression::Zstd),
             fresh: true,
+            may_be_copy: true,
             windows_from: Some((7, Some(-9))),
         };
         let covered = Covered { key: FileKey { device: 3, inode: 4 }, size: 5, modified_ns: -1_500_000_000 };

@@ -85,6 +85,26 @@ impl House {
         child.wait().unwrap().code()
     }
 
+    /// The checkpoint, as soon as this file stands in it.
+    #[track_caller]
+    fn checkpoint_that_names(&self, name: &str) -> Vec<u8> {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let path = self.path(name);
+        loop {
+            let bytes = fs::read(self.path("../state/checkpoint")).unwrap_or_default();
+            if memchr::memmem::find(&bytes, path.as_os_str().as_encoded_bytes()).is_some() {
+                return bytes;
+            }
+            assert!(Instant::now() < deadline, "no checkpoint with {name}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Goes back to an earlier checkpoint.
+    fn restore(&self, checkpoint: &[u8]) {
+        fs::write(self.path("../state/checkpoint"), checkpoint).unwrap();
+    }
+
     /// Waits until a metric has this value.
     #[track_caller]
     fn wait_metric(&self, name: &str, wanted: u64) {
@@ -112,7 +132,8 @@ impl House {
     fn assert_lines(&self, mut expected: Vec<String>) {
         expected.sort();
         let found = self.fake.state().lines("app");
-        assert_eq!(found.len(), expected.len());
+        let more: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+        assert_eq!(found.len(), expected.len(), "{more:?}");
         assert!(found == expected);
     }
 }
@@ -375,6 +396,74 @@ fn what_was_not_read_when_it_was_compressed_is_read_from_the_compressed_file() {
     assert_eq!(house.stop(), Some(0));
     house.assert_lines(lines(0..5020));
     assert!(house.fake.state().sources.values().all(|source| source.gaps.is_empty()), "nothing was lost");
+}
+
+/// After a crash the checkpoint is older than what the aggregator holds, and the bytes are in another file.
+#[test]
+fn a_copy_is_known_although_the_checkpoint_is_behind() {
+    type Rotate = fn(&House, &Path);
+    let copy_and_truncate: Rotate = |house, path| {
+        append(path, 3..20);
+        fs::copy(path, house.path("a.log.1")).unwrap();
+        File::create(path).unwrap();
+    };
+    let rename_and_compress: Rotate = |house, path| {
+        append(path, 3..20);
+        compress(path, &house.path("a.log.1.gz"));
+    };
+    for (name, rotate) in [("copied", copy_and_truncate), ("compressed", rename_and_compress)] {
+        for seen in [0, 1] {
+            let mut house = House::new();
+            let path = house.path("a.log");
+            File::create(&path).unwrap();
+            if seen > 0 {
+                append(&path, 0..seen);
+            }
+            house.start();
+            house.wait_lines(seen);
+            let checkpoint = house.checkpoint_that_names("a.log");
+            append(&path, seen..3);
+            house.wait_lines(3);
+            house.kill();
+            house.restore(&checkpoint);
+            rotate(&house, &path);
+            append(&path, 100..110);
+            house.start();
+            house.wait_lines(30);
+            assert_eq!(house.stop(), Some(0));
+            let expected = lines(0..20).into_iter().chain(lines(100..110)).collect();
+            println!("{name}, {seen} lines before the checkpoint");
+            house.assert_lines(expected);
+        }
+    }
+}
+
+/// A copy was made, then the file went on; now the copy alone is left.
+#[test]
+fn a_copy_that_is_shorter_than_what_was_shipped_is_not_shipped_again() {
+    let mut house = House::new();
+    let path = house.path("a.log");
+    append(&path, 0..10);
+    house.start();
+    house.wait_lines(10);
+    assert_eq!(house.stop(), Some(0));
+    let checkpoint = house.checkpoint_that_names("a.log");
+    append(&path, 10..15);
+    fs::copy(&path, house.path("copy")).unwrap();
+    append(&path, 15..20);
+    house.start();
+    house.wait_lines(20);
+    house.kill();
+    house.restore(&checkpoint);
+    fs::rename(house.path("copy"), house.path("a.log.1")).unwrap();
+    File::create(&path).unwrap();
+    append(&path, 100..110);
+    house.start();
+    house.wait_lines(30);
+    let shipped = bytes(0..20);
+    house.fake.wait_for("the gap", |state| state.sources.values().any(|source| source.gaps == [(shipped, shipped)]));
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..20).into_iter().chain(lines(100..110)).collect());
 }
 
 /// As logrotate does it: the compressed file appears under a temporary name, then the other one goes.

@@ -26,10 +26,6 @@ const SETTLE_DEADLINE: Duration = Duration::from_secs(120);
 
 #[test]
 fn every_line_is_found_once_or_its_loss_is_declared() {
-    // It still finds short copies that are stored twice: see the README. Until that is mended it is asked for.
-    if std::env::var_os("CLEW_TORTURE").is_none() {
-        return println!("skipped: `make torture` runs it");
-    }
     let stage = Stage::new("torture");
     let mut random = stage.random(0);
     let logs = stage.folder("logs");

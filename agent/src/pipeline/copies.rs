@@ -6,15 +6,13 @@
 //! is left alone. If the relative's bytes are gone, **the copy goes on as that source, where the other one stopped**: nothing is
 //! shipped twice, and what would have been a gap is read. Only when no copy turns up, a gap is declared.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use super::Pipeline;
-use super::source::{Id, Mark, Source};
+use super::family::Family;
+use super::source::{Id, Mark, Phase, Source};
 use crate::checkpoint::{Covered, Remembered};
-use crate::discover::rotated::live_names;
 use crate::identity::{self, Fingerprint};
 use crate::tail::file::{LogFile, Status};
 
@@ -24,8 +22,10 @@ const QUIET: Duration = Duration::from_secs(2);
 const UNDECIDED_MAX: Duration = Duration::from_secs(10);
 /// For so long a copy may turn up of bytes that are gone.
 const COPY_WAIT: Duration = Duration::from_secs(4);
-/// Less than this in common with a file that is still there says nothing: files begin alike.
+/// Less than this in common with another file says nothing by itself: files begin alike.
 const COMMON_BYTES_MIN: u64 = 64;
+/// No more sources are asked about for one file.
+const MAY_COPY_MAX: usize = 16;
 /// So many files that hold nothing new are remembered.
 pub const COVERED_MAX: usize = 65_536;
 
@@ -33,13 +33,14 @@ pub const COVERED_MAX: usize = 65_536;
 #[derive(Debug)]
 pub struct Orphan {
     pub remembered: Remembered,
+    family: Option<Family>,
     since: Instant,
 }
 
 impl Orphan {
     /// From now on a copy of it may turn up.
     pub fn new(remembered: Remembered) -> Self {
-        Self { remembered, since: Instant::now() }
+        Self { family: Family::of(&remembered.path), remembered, since: Instant::now() }
     }
 }
 
@@ -62,7 +63,8 @@ impl Pipeline {
         let quiet = now.saturating_duration_since(source.grown_at) >= QUIET
             || now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX
             || self.draining.is_some();
-        if source.examination.is_some() || !quiet {
+        let undecided_max = now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX;
+        if source.examination.is_some() || !quiet || (!undecided_max && self.has_unverified_relative(id, source)) {
             return false;
         }
         let relation = match &source.file {
@@ -72,6 +74,7 @@ impl Pipeline {
         match relation {
             Relation::Covered => {
                 self.metrics.copies.inc();
+                self.forget_undecided(id);
                 self.cover(id);
                 return false;
             }
@@ -87,10 +90,88 @@ impl Pipeline {
             }
             Relation::Unrelated => {}
         }
+        let Some(source) = self.table.get(id) else { return false };
+        if source.acked.position > 0 {
+            self.forget_undecided(id);
+        } else {
+            // It has nothing in common with what is remembered; the aggregator may know more.
+            let may_copy = self.may_copy(id, source);
+            tracing::debug!("{} may be a copy of {} sources", source.path.display(), may_copy.len());
+            if let Some(source) = self.table.get_mut(id) {
+                source.may_copy = may_copy;
+            }
+        }
         if let Some(source) = self.table.get_mut(id) {
             source.may_be_copy = false;
         }
         true
+    }
+
+    /// What the checkpoint remembers as an undecided copy of the same contents is decided along with this one.
+    fn forget_undecided(&mut self, id: Id) {
+        let Some(source) = self.table.get(id) else { return };
+        let Some(file) = &source.file else { return };
+        let same = |remembered: &Remembered| {
+            remembered.size == source.size
+                && !remembered.prefix.is_empty()
+                && identity::prefix_agrees(file, remembered.prefix).unwrap_or(false)
+        };
+        self.orphans.retain(|orphan| {
+            !(orphan.remembered.may_be_copy && orphan.family == source.family && same(&orphan.remembered))
+        });
+    }
+
+    /// Whether what stands in a relative's file is still to be compared with what the aggregator holds of it: it may be found to be
+    /// another one's, and then the copy may be its.
+    fn has_unverified_relative(&self, id: Id, copy: &Source) -> bool {
+        let relatives = copy.family.filter(|_| self.session.is_some()).map(|family| self.table.relatives(family));
+        relatives
+            .into_iter()
+            .flatten()
+            .any(|(other_id, other)| other_id != id && other.is_unverified() && other.end() > 0 && !other.may_be_copy)
+    }
+
+    /// The sources whose bytes are gone and which may have held more than is remembered of them: the checkpoint is older than what
+    /// the aggregator holds.
+    fn may_copy(&self, id: Id, copy: &Source) -> Vec<[u8; 16]> {
+        let (Some(family), Some(file)) = (copy.family, &copy.file) else { return Vec::new() };
+        let agrees = |prefix: Fingerprint| {
+            u64::from(prefix.length) <= copy.size && identity::prefix_agrees(file, prefix).unwrap_or(false)
+        };
+        let ended = self
+            .table
+            .relatives(family)
+            .filter(|(other_id, other)| *other_id != id && (other.file.is_none() || other.is_unverified()))
+            .filter(|(_, other)| agrees(other.prefix))
+            .map(|(_, other)| other.source_id);
+        let gone = self.orphans.iter().map(|orphan| &orphan.remembered);
+        let complete = self.remembered.values().filter(|remembered| remembered.complete);
+        let remembered = gone
+            .chain(complete)
+            .filter(|remembered| Family::of(&remembered.path) == Some(family) && agrees(remembered.prefix))
+            .map(|remembered| remembered.source_id);
+        ended.chain(remembered).take(MAY_COPY_MAX).collect()
+    }
+
+    /// The aggregator holds `frontier` bytes of a source that this file holds as well: it goes on as that source.
+    pub(super) fn go_on_as(&mut self, id: Id, source_id: [u8; 16], frontier: u64, guard: Fingerprint) {
+        if let Some(place) = self.orphans.iter().position(|orphan| orphan.remembered.source_id == source_id) {
+            let orphan = self.orphans.swap_remove(place);
+            self.go_on(id, &orphan.remembered);
+        } else if let Some(other) = self.table.of_source_id(&source_id) {
+            self.give_away(other);
+            if let Some(ended) = self.table.remove_if(other, |other| other.file.is_none()) {
+                self.go_on(id, &ended.remember(0));
+            }
+        } else {
+            self.remembered.retain(|_, remembered| remembered.source_id != source_id);
+        }
+        let Some(source) = self.table.get_mut(id) else { return };
+        source.source_id = source_id;
+        source.fresh = false;
+        // Where to begin, should the aggregator have forgotten it by now; its own frontier decides.
+        let lines_from = source.acked.lines_from.filter(|begin| begin.position <= frontier);
+        source.start_at(Mark { position: frontier, guard, last_time_ns: None, lines_from });
     }
 
     /// The copy takes the place of what it is a copy of.
@@ -131,17 +212,28 @@ impl Pipeline {
         self.table.forget_file(id);
     }
 
+    /// The file was truncated while nobody looked: what it is remembered as has been found in another one.
+    fn give_away(&mut self, id: Id) {
+        let Some(source) = self.table.get_mut(id).filter(|source| source.file.is_some()) else { return };
+        source.source_id = *uuid::Uuid::new_v4().as_bytes();
+        source.before = None;
+        source.recorded = None;
+        source.fresh = false;
+        source.prefix = Fingerprint::default();
+        source.phase = Phase::Unannounced;
+        source.start_at(Mark::default());
+        source.take_prefix();
+    }
+
     fn relation(&self, id: Id, copy: &Source, file: &LogFile) -> Relation {
-        let Some(family) = Family::of(&copy.path) else { return Relation::Unrelated };
+        let Some(family) = copy.family else { return Relation::Unrelated };
         let mut best: Option<(u64, Relation)> = None;
         let mut better = |frontier: u64, relation: Relation| {
             if best.as_ref().is_none_or(|(known, _)| *known <= frontier) {
                 best = Some((frontier, relation));
             }
         };
-        for (other_id, other) in
-            self.table.iter().filter(|(other_id, other)| *other_id != id && family.has(&other.path))
-        {
+        for (other_id, other) in self.table.relatives(family).filter(|(other_id, _)| *other_id != id) {
             let Some(other_file) = &other.file else {
                 // Its bytes are gone, or it was let go because it was quiet and all of it was delivered.
                 if holds(file, copy.size, other.prefix, other.acked) {
@@ -154,8 +246,7 @@ impl Pipeline {
                 return if delivered { Relation::Covered } else { Relation::Awaited };
             }
         }
-        for (place, orphan) in self.orphans.iter().enumerate().filter(|(_, orphan)| family.has(&orphan.remembered.path))
-        {
+        for (place, orphan) in self.orphans.iter().enumerate().filter(|(_, orphan)| orphan.family == Some(family)) {
             let remembered = &orphan.remembered;
             let mark = Mark { position: remembered.frontier, guard: remembered.guard, ..Mark::default() };
             if holds(file, copy.size, remembered.prefix, mark) {
@@ -167,18 +258,22 @@ impl Pipeline {
 
     /// Looks at what waits for a copy: has the time come to give it up?
     pub(super) fn look_for_copies(&mut self, now: Instant) {
-        let may_copy: Vec<PathBuf> =
-            self.table.iter().filter(|(_, source)| source.may_be_copy).map(|(_, source)| source.path.clone()).collect();
-        let over = |since: Instant, path: &Path| {
-            let waited = now.saturating_duration_since(since);
-            let undecided = || Family::of(path).is_some_and(|family| may_copy.iter().any(|other| family.has(other)));
-            waited >= COPY_WAIT && !undecided()
+        // An empty file is nothing's copy.
+        let undecided = |source: &Source| {
+            source.ended.is_none()
+                && (source.end() > 0 || source.examination.is_some())
+                && (source.may_be_copy || !source.may_copy.is_empty())
+        };
+        let may_copy: HashSet<Option<Family>> =
+            self.table.iter().filter(|(_, source)| undecided(source)).map(|(_, source)| source.family).collect();
+        let over = |since: Instant, family: Option<Family>| {
+            now.saturating_duration_since(since) >= COPY_WAIT && !may_copy.contains(&family)
         };
         let mut lost: Vec<Id> = Vec::new();
         for (id, source) in self.table.iter_mut() {
             if let Some(ending) = &mut source.ended
                 && ending.awaits_copy
-                && over(ending.at, &source.path)
+                && over(ending.at, source.family)
             {
                 ending.awaits_copy = false;
                 lost.push(id);
@@ -187,7 +282,7 @@ impl Pipeline {
         let mut place = 0;
         while place < self.orphans.len() {
             let orphan = &self.orphans[place];
-            if self.reconciled && over(orphan.since, &orphan.remembered.path) {
+            if self.reconciled && over(orphan.since, orphan.family) {
                 let orphan = self.orphans.swap_remove(place);
                 lost.push(self.table.insert(Source::vanished(&orphan.remembered, now)));
                 self.unsaved = true;
@@ -201,28 +296,6 @@ impl Pipeline {
             }
         }
     }
-}
-
-/// A folder and the live name that a file was rotated from.
-struct Family<'a> {
-    folder: &'a Path,
-    live: &'a OsStr,
-}
-
-impl<'a> Family<'a> {
-    fn of(path: &'a Path) -> Option<Self> {
-        Some(Self { folder: path.parent()?, live: live_name(path)? })
-    }
-
-    fn has(&self, path: &Path) -> bool {
-        path.parent() == Some(self.folder) && live_name(path) == Some(self.live)
-    }
-}
-
-/// The oldest name that the file may have had.
-fn live_name(path: &Path) -> Option<&OsStr> {
-    let name = path.file_name()?;
-    Some(live_names(name.as_bytes()).last().map_or(name, OsStr::from_bytes))
 }
 
 /// Whether a file of `size` bytes holds everything up to `mark` of what began with `prefix`.
@@ -240,9 +313,11 @@ fn holds(file: &LogFile, size: u64, prefix: Fingerprint, mark: Mark) -> bool {
 /// Whether the file at hand begins with all that the copy holds.
 fn same_bytes(file: &LogFile, copy: &Source, source: &Source, other: &LogFile) -> bool {
     let Ok(prefix) = identity::prefix(file) else { return false };
-    // A file that was compressed is as long as before.
-    let compressed = copy.compression.is_some() && source.size == copy.size;
-    (copy.size >= COMMON_BYTES_MIN || compressed)
+    // A file that was compressed is as long as before; which of the two was found first does not matter.
+    let compressed = (copy.compression.is_some() || source.compression.is_some()) && source.size == copy.size;
+    // Two short files that merely begin alike may be told apart by their age: a copy is younger than what it was made of.
+    let younger = || file.born_ns().zip(other.born_ns()).is_some_and(|(copied, born)| copied > born);
+    (copy.size >= COMMON_BYTES_MIN || compressed || younger())
         && identity::prefix_agrees(other, prefix).unwrap_or(false)
         && identity::guard(file, copy.size)
             .and_then(|guard| identity::guard_agrees(other, copy.size, guard))

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `source`, `table` | one incarnation of one file; all of them |
 //! | `files` | what discovery found, what became of it, the passes over all files |
+//! | `family` | a live file and its rotated siblings |
 //! | `copies` | the same bytes in another file: copytruncate, compression |
 //! | `examine` | how much a compressed file holds |
 //! | `queue` | whose turn it is |
@@ -23,6 +24,7 @@ mod catch_up;
 mod copies;
 mod drain;
 mod examine;
+mod family;
 mod files;
 mod keeper;
 mod line_reader;
@@ -352,11 +354,12 @@ impl Pipeline {
 
     fn checkpoint(&self) -> Checkpoint {
         let now_s = now_ns() / 1_000_000_000;
-        let followed = self.table.iter().filter(|(_, source)| source.examination.is_none() && !source.may_be_copy);
         let remembered = self.remembered.values().filter(|source| source.seen_s + REMEMBERED_S_MAX > now_s);
         Checkpoint {
             epoch: self.epoch,
-            sources: followed
+            sources: self
+                .table
+                .iter()
                 .map(|(_, source)| source.remember(now_s))
                 .chain(self.orphans.iter().map(|orphan| Remembered { ended: true, ..orphan.remembered.clone() }))
                 .chain(remembered.cloned())
@@ -374,8 +377,7 @@ impl Pipeline {
 
     /// The checkpoint of this number holds the sources that there are now.
     fn recorded_with(&mut self, number: u64) {
-        // What may be a copy is left out of checkpoints until that is decided.
-        for (_, source) in self.table.iter_mut().filter(|(_, source)| !source.may_be_copy) {
+        for (_, source) in self.table.iter_mut() {
             source.recorded.get_or_insert(number);
         }
     }

@@ -156,18 +156,18 @@ impl Pipeline {
     fn announce_one(&mut self, id: Id) -> bool {
         let alias = self.table.alias(id);
         let (Some(session), Some(source)) = (&self.session, self.table.get_mut(id)) else { return true };
-        if source.prefix.is_empty()
-            && let Some(file) = &source.file
-        {
-            match identity::prefix(file) {
-                Ok(prefix) => source.prefix = prefix,
-                // The next pass over the files tries again.
-                Err(error) => {
-                    tracing::debug!("read {}: {error}", source.path.display());
-                    return true;
-                }
+        let prefix = match &source.file {
+            Some(file) if source.prefix.is_empty() => identity::prefix(file),
+            _ => Ok(source.prefix),
+        };
+        let prefix = match prefix {
+            Ok(prefix) => prefix,
+            // The next pass over the files tries again.
+            Err(error) => {
+                tracing::debug!("read {}: {error}", source.path.display());
+                return true;
             }
-        }
+        };
         let message = OpenSource {
             source: alias,
             source_id: Bytes::copy_from_slice(&source.source_id),
@@ -175,7 +175,7 @@ impl Pipeline {
             path: Bytes::copy_from_slice(source.path.as_os_str().as_bytes()),
             device: source.key.device,
             inode: source.key.inode,
-            prefix: Some(wire(source.prefix)),
+            prefix: Some(wire(prefix)),
             begin: source.acked.position,
             fresh: source.fresh && source.file.is_some(),
             may_be_copy: source.rotated || source.compression.is_some(),
@@ -184,6 +184,7 @@ impl Pipeline {
                 .iter()
                 .map(|(name, value)| Label { name: name.clone(), value: value.clone() })
                 .collect(),
+            may_copy: source.may_copy.iter().map(|id| Bytes::copy_from_slice(id)).collect(),
         };
         source.phase = Phase::Asked;
         if !session.send(AgentMessage { message: Some(agent_message::Message::OpenSource(message)) }) {
@@ -283,17 +284,22 @@ impl Pipeline {
         if !state.candidates.is_empty() {
             return self.choose(id, &state.candidates);
         }
+        if let Some(source) = self.table.get_mut(id) {
+            source.may_copy.clear();
+        }
+        let Some(source) = self.table.get(id) else { return };
         let guard = state.guard.as_ref().map(unwire);
         let begins_at = source.file.as_ref().map(|file| verified_mark(source, file, state.frontier, guard));
         match begins_at {
             Some(Ok(Some(mark))) => self.open(id, mark),
+            Some(Ok(None)) if is_short_copy(source, state.frontier) => self.end_short_copy(id, state.frontier),
             Some(Ok(None)) => {
                 tracing::warn!(
                     "{} is not the file that was shipped up to position {}; reading it from its beginning",
                     source.path.display(),
                     state.frontier
                 );
-                self.start_anew(id, state.frontier, guard.unwrap_or_default());
+                self.start_anew(id, state);
             }
             Some(Err(error)) => {
                 tracing::warn!("read {}: {error}; trying again", source.path.display());
@@ -312,7 +318,9 @@ impl Pipeline {
     fn open(&mut self, id: Id, mark: Mark) {
         let Some(source) = self.table.get_mut(id) else { return };
         source.fresh = false;
+        source.before = None;
         source.start_at(mark);
+        source.take_prefix();
         source.phase = Phase::Open;
         source.due = None;
         self.unsaved = true;
@@ -323,19 +331,42 @@ impl Pipeline {
         }
     }
 
+    /// The copy holds less than its source had, and all of that is delivered. What the source had beyond is gone.
+    fn end_short_copy(&mut self, id: Id, frontier: u64) {
+        self.metrics.copies.inc();
+        self.cover_file(id);
+        if let Some(source) = self.table.get_mut(id) {
+            source.start_at(Mark { position: frontier, ..Mark::default() });
+            source.phase = Phase::Open;
+            source.ended = Some(Ending {
+                end: frontier,
+                at: Instant::now(),
+                reason: GapReason::Vanished,
+                open_ended: true,
+                awaits_copy: false,
+                declared: false,
+            });
+        }
+        self.announce.push_back(id);
+        self.unsaved = true;
+    }
+
     /// The file is none that the aggregator or the checkpoint knows: what it was thought to be has vanished.
-    fn start_anew(&mut self, id: Id, frontier: u64, guard: Fingerprint) {
+    fn start_anew(&mut self, id: Id, state: &SourceState) {
         let Some(source) = self.table.get_mut(id) else { return };
         let mut vanished = source.remember(now_ns() / 1_000_000_000);
+        let frontier = state.frontier;
         vanished.frontier = frontier;
-        vanished.guard = guard;
+        vanished.guard = state.guard.as_ref().map(unwire).unwrap_or_default();
+        // What the file begins with now is not what the source began with.
+        vanished.prefix = state.prefix.as_ref().map(unwire).unwrap_or_default();
         vanished.size = frontier;
         self.orphans.push(Orphan::new(vanished));
         let Some(source) = self.table.get_mut(id) else { return };
         source.source_id = *uuid::Uuid::new_v4().as_bytes();
+        source.before = None;
         source.fresh = false;
         source.prefix = Fingerprint::default();
-        source.by_line = None;
         source.start_at(Mark::default());
         self.back_to_unannounced(id);
         self.announce.push_back(id);
@@ -347,7 +378,7 @@ impl Pipeline {
         }
     }
 
-    /// The agent has no memory of the file; the aggregator names sources that it may be.
+    /// The agent has no memory of the file; the aggregator names sources that it may be, or be a copy of.
     fn choose(&mut self, id: Id, candidates: &[Candidate]) {
         let Some(source) = self.table.get(id) else { return };
         let chosen = candidates.iter().find_map(|candidate| {
@@ -355,18 +386,23 @@ impl Pipeline {
             let file = source.file.as_ref()?;
             let prefix = candidate.prefix.as_ref().map(unwire).unwrap_or_default();
             let guard = candidate.guard.as_ref().map(unwire).unwrap_or_default();
-            let agrees = identity::prefix_agrees(file, prefix).ok()?
-                && identity::guard_agrees(file, candidate.frontier, guard).ok()?
-                && !self.table.has_source_id(&source_id);
-            agrees.then_some((source_id, candidate.frontier))
+            let followed = self.table.of_source_id(&source_id).and_then(|other| self.table.get(other));
+            // A file that is shorter than what was delivered of its source is not the source's any more.
+            let free = followed.is_none_or(|other| other.file.is_none() || other.size < candidate.frontier);
+            // Of what nothing was delivered of, nothing can be said.
+            let comparable = source.may_copy.is_empty() || (candidate.frontier > 0 && !guard.is_empty());
+            let agrees = free
+                && comparable
+                && identity::prefix_agrees(file, prefix).ok()?
+                && identity::guard_agrees(file, candidate.frontier, guard).ok()?;
+            agrees.then_some((source_id, candidate.frontier, guard))
         });
         let Some(source) = self.table.get_mut(id) else { return };
         source.fresh = false;
-        if let Some((source_id, frontier)) = chosen {
+        source.may_copy.clear();
+        if let Some((source_id, frontier, guard)) = chosen {
             tracing::info!("{} is known to the aggregator up to position {frontier}", source.path.display());
-            source.source_id = source_id;
-            // Where to begin, should the aggregator have forgotten it by now; its own frontier decides.
-            source.start_at(Mark { position: frontier, ..Mark::default() });
+            self.go_on_as(id, source_id, frontier, guard);
         }
         self.back_to_unannounced(id);
         self.announce.push_back(id);
@@ -374,6 +410,7 @@ impl Pipeline {
 
     fn on_ended_state(&mut self, id: Id, frontier: u64) {
         let Some(source) = self.table.get_mut(id) else { return };
+        source.may_copy.clear();
         source.start_at(Mark { position: frontier, ..Mark::default() });
         source.phase = Phase::Open;
         if let Some(ending) = &mut source.ended {
@@ -401,6 +438,16 @@ impl Pipeline {
         }
         over
     }
+}
+
+/// Whether the file is a copy that was made before its source had grown up to `frontier`: what was delivered of it last is in it.
+fn is_short_copy(source: &Source, frontier: u64) -> bool {
+    let agrees = |file| identity::guard_agrees(file, source.acked.position, source.acked.guard).unwrap_or(false);
+    source.rotated
+        && source.size < frontier
+        && source.acked.position > 0
+        && !source.acked.guard.is_empty()
+        && source.file.as_ref().is_some_and(agrees)
 }
 
 /// The mark at the aggregator's frontier, if the file agrees with it.

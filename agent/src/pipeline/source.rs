@@ -11,6 +11,7 @@ use crate::assemble::Tail;
 use clew_proto::v1::GapReason;
 
 use super::by_line::ByLine;
+use super::family::Family;
 use super::line_reader::Begin;
 use crate::checkpoint::Remembered;
 use crate::frame::origin::Labels;
@@ -24,6 +25,9 @@ use crate::treatment::{self, Lines, Treatment};
 
 /// Identifies a source in this process; never used twice.
 pub type Id = usize;
+
+/// The number of the checkpoint that this process began with.
+const RECORDED_BEFORE: u64 = 0;
 
 /// How far the aggregator was told about a source in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub struct Source {
     pub source_id: [u8; 16],
     pub service: Arc<str>,
     pub path: PathBuf,
+    /// Of the path; the table keeps it.
+    pub family: Option<Family>,
     /// Where it is opened.
     pub location: Location,
     pub key: FileKey,
@@ -93,6 +99,8 @@ pub struct Source {
     pub owed: Option<u64>,
     /// No directory names its file any more.
     pub unlinked: bool,
+    /// As the checkpoint had it, until the aggregator's answer has shown that its file is the same one.
+    pub before: Option<Box<Remembered>>,
     /// The number of the first checkpoint that it stands in.
     pub recorded: Option<u64>,
     /// It was not announced yet because of that.
@@ -124,6 +132,8 @@ pub struct Source {
     pub copies_are_read: bool,
     /// It may be a copy of what was shipped; not decided yet.
     pub may_be_copy: bool,
+    /// Sources whose bytes are gone, and which the aggregator is asked about because this one may hold them.
+    pub may_copy: Vec<[u8; 16]>,
     pub found_at: Instant,
     pub gone_at: Option<Instant>,
     pub seen_in_pass: u64,
@@ -166,6 +176,7 @@ impl Source {
             service,
             location: Location::new(path.clone(), path.parent().map_or(0, |folder| folder.as_os_str().len())),
             path,
+            family: None,
             key,
             compression: None,
             examination: None,
@@ -182,6 +193,7 @@ impl Source {
             ended: None,
             owed: None,
             unlinked: false,
+            before: None,
             recorded: None,
             awaits_record: false,
             treatment: Arc::new(Treatment::default()),
@@ -200,6 +212,7 @@ impl Source {
             rotated: false,
             copies_are_read: false,
             may_be_copy: false,
+            may_copy: Vec::new(),
             found_at: now,
             gone_at: None,
             seen_in_pass: 0,
@@ -214,7 +227,8 @@ impl Source {
 
     /// Reads the file's prefix, as long as it can still grow: what a copy would be known by.
     pub fn take_prefix(&mut self) {
-        if self.prefix.length < PREFIX_BYTES_MAX as u32
+        if self.before.is_none()
+            && self.prefix.length < PREFIX_BYTES_MAX as u32
             && u64::from(self.prefix.length) < self.size
             && let Some(file) = &self.file
             && let Ok(prefix) = identity::prefix(file)
@@ -227,8 +241,9 @@ impl Source {
     pub fn resume(&mut self, remembered: &Remembered) {
         self.source_id = remembered.source_id;
         self.fresh = remembered.fresh;
+        self.before = Some(Box::new(remembered.clone()));
         // It stands in the checkpoint that this was read from.
-        self.recorded.get_or_insert(0);
+        self.recorded.get_or_insert(RECORDED_BEFORE);
         self.prefix = remembered.prefix;
         self.start_at(Mark {
             position: remembered.frontier,
@@ -257,9 +272,9 @@ impl Source {
         self.verified_size = self.verified_size.max(self.read.position);
     }
 
-    /// Back to what is read. What an access log told is known in the join already.
+    /// Back to what is read. What an access log told is known in the join already, unless it begins anew.
     pub fn rewind_lines(&mut self) {
-        if !self.treatment.join().is_some_and(Join::is_access) {
+        if self.read.position == 0 || !self.treatment.join().is_some_and(Join::is_access) {
             self.by_line = None;
         }
     }
@@ -295,8 +310,24 @@ impl Source {
         self.end().saturating_sub(self.acked.position)
     }
 
+    /// Its file may hold something else than it is remembered for.
+    pub fn is_unverified(&self) -> bool {
+        self.before.is_some() && self.file.is_some()
+    }
+
     /// For the checkpoint.
     pub fn remember(&self, now_s: u64) -> Remembered {
+        if let Some(before) = self.before.as_deref().filter(|_| self.file.is_some()) {
+            return Remembered {
+                key: self.key,
+                path: self.path.clone(),
+                compression: self.compression,
+                ended: false,
+                complete: false,
+                seen_s: now_s,
+                ..before.clone()
+            };
+        }
         let attaches = matches!(self.treatment.line_rule, Some(treatment::LineRule::Attach(_)));
         Remembered {
             source_id: self.source_id,
@@ -313,6 +344,7 @@ impl Source {
             ended: self.ended.is_some(),
             compression: self.compression,
             fresh: self.fresh,
+            may_be_copy: self.may_be_copy,
             windows_from: self.acked.lines_from.filter(|_| attaches).map(|begin| (begin.position, begin.time_ns)),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::path::PathBuf;
 
+use super::family::Family;
 use super::source::{Id, Source};
 use crate::tail::beneath::Location;
 use crate::tail::file::FileKey;
@@ -17,6 +18,7 @@ pub struct Table {
     by_key: HashMap<FileKey, Id>,
     by_path: HashMap<PathBuf, Id>,
     by_alias: HashMap<u32, Id>,
+    by_family: HashMap<Family, Vec<Id>>,
     last_id: Id,
     last_alias: u32,
 }
@@ -30,15 +32,22 @@ impl Table {
             self.by_path.insert(source.path.clone(), self.last_id);
         }
         self.sources.insert(self.last_id, Box::new(source));
+        self.join_family(self.last_id);
         self.last_id
     }
 
     /// Takes a source out.
     pub fn remove(&mut self, id: Id) -> Option<Box<Source>> {
         self.forget_file(id);
+        self.leave_family(id);
         let source = self.sources.remove(&id)?;
         self.by_alias.remove(&source.alias);
         Some(source)
+    }
+
+    /// Takes a source out, if it is such a one.
+    pub fn remove_if(&mut self, id: Id, is_such: impl Fn(&Source) -> bool) -> Option<Box<Source>> {
+        if self.get(id).is_some_and(is_such) { self.remove(id) } else { None }
     }
 
     pub fn get(&self, id: Id) -> Option<&Source> {
@@ -71,6 +80,33 @@ impl Table {
         }
         self.by_path.insert(path.clone(), id);
         source.path = path;
+        self.leave_family(id);
+        self.join_family(id);
+    }
+
+    /// The sources whose files are or were called like those of `family`.
+    pub fn relatives(&self, family: Family) -> impl Iterator<Item = (Id, &Source)> {
+        let ids = self.by_family.get(&family).into_iter().flatten();
+        ids.filter_map(|id| Some((*id, self.get(*id)?)))
+    }
+
+    fn join_family(&mut self, id: Id) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        source.family = Family::of(&source.path);
+        if let Some(family) = source.family {
+            self.by_family.entry(family).or_default().push(id);
+        }
+    }
+
+    fn leave_family(&mut self, id: Id) {
+        let family = self.sources.get_mut(&id).and_then(|source| source.family.take());
+        let Some(family) = family else { return };
+        if let Some(ids) = self.by_family.get_mut(&family) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_family.remove(&family);
+            }
+        }
     }
 
     /// The file and its path lead to the source no more.
@@ -103,9 +139,9 @@ impl Table {
         }
     }
 
-    /// Whether a source goes by this id.
-    pub fn has_source_id(&self, source_id: &[u8; 16]) -> bool {
-        self.sources.values().any(|source| source.source_id == *source_id)
+    /// The source that goes by this id.
+    pub fn of_source_id(&self, source_id: &[u8; 16]) -> Option<Id> {
+        self.sources.iter().find(|(_, source)| source.source_id == *source_id).map(|(id, _)| *id)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Id, &Source)> {

@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags};
 
 use super::beneath::{Location, Root};
 use super::inflate::{Compression, Inflate};
@@ -131,6 +131,14 @@ impl LogFile {
             status.size = *size;
         }
         Ok(status)
+    }
+
+    /// When it was made, nanoseconds since the epoch; not every file system knows.
+    pub fn born_ns(&self) -> Option<i128> {
+        let wanted = StatxFlags::BTIME;
+        let stat = rustix::fs::statx(&self.file, "", AtFlags::EMPTY_PATH, wanted).ok()?;
+        let known = stat.stx_mask & wanted.bits() != 0;
+        known.then(|| i128::from(stat.stx_btime.tv_sec) * 1_000_000_000 + i128::from(stat.stx_btime.tv_nsec))
     }
 
     /// Fills `buffer` from `position` on. Answers how many bytes there were; fewer only at the file's end.

@@ -347,9 +347,10 @@ impl Session {
             let mut same: Vec<_> = state
                 .sources
                 .iter()
-                .filter(|(_, stored)| {
+                .filter(|(id, stored)| {
                     (stored.device, stored.inode) == (open.device, open.inode)
                         || (open.may_be_copy && stored.prefix == open.prefix)
+                        || open.may_copy.iter().any(|asked| asked[..] == id[..])
                 })
                 .collect();
             same.sort_by_key(|(_, stored)| std::cmp::Reverse(stored.order));
@@ -379,6 +380,7 @@ impl Session {
         });
         answer.frontier = stored.bytes.len() as u64;
         answer.guard = stored.guard;
+        answer.prefix = stored.prefix;
         self.aliases.insert(open.source, id);
         answer
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a source's frontier is moved only by what is durable in the WAL, and never back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use clew_proto::v1;
@@ -170,11 +170,11 @@ impl State {
             state.known = true;
             state.frontier = entry.frontier;
             state.guard = entry.guard;
+            state.prefix = entry.prefix;
             return Some(Opened { state, source: Some(Arc::clone(&entry.source)), created: None });
         }
         if request.fresh {
-            let prefix = request.prefix.filter(|_| request.may_be_copy);
-            state.candidates = self.candidates((agent, request.device, request.inode), prefix_key(agent, prefix));
+            state.candidates = self.candidates(agent, request);
             if !state.candidates.is_empty() {
                 return Some(Opened { state, source: None, created: None });
             }
@@ -212,11 +212,16 @@ impl State {
         }
     }
 
-    fn candidates(&self, file: FileKey, prefix: Option<PrefixKey>) -> Vec<v1::Candidate> {
-        let same_file = self.by_file.get(&file).map_or(&[][..], Vec::as_slice);
-        let same_prefix = prefix.and_then(|prefix| self.by_prefix.get(&prefix)).map_or(&[][..], Vec::as_slice);
-        let others = same_prefix.iter().filter(|id| !same_file.contains(id));
-        let mut entries: Vec<_> = same_file.iter().chain(others).filter_map(|id| self.sources.get(id)).collect();
+    /// The sources of `agent` that the file of `request` may be: those that the agent asks about, those of the same file, those
+    /// that begin alike.
+    fn candidates(&self, agent: Uuid, request: &v1::OpenSource) -> Vec<v1::Candidate> {
+        let prefix = prefix_key(agent, request.prefix.filter(|_| request.may_be_copy));
+        let asked = request.may_copy.iter().take(CANDIDATES_MAX).filter_map(|id| uuid(id));
+        let same_file = self.by_file.get(&(agent, request.device, request.inode)).into_iter().flatten().copied();
+        let same_prefix = prefix.and_then(|prefix| self.by_prefix.get(&prefix)).into_iter().flatten().copied();
+        let ids: BTreeSet<Uuid> = asked.chain(same_file).chain(same_prefix).collect();
+        let of_agent = |entry: &&SourceEntry| entry.source.agent == agent;
+        let mut entries: Vec<_> = ids.iter().filter_map(|id| self.sources.get(id)).filter(of_agent).collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.last_ns));
         entries
             .into_iter()
@@ -461,6 +466,12 @@ mod tests {
         assert_eq!(candidates(&mut state, copy(20, true)), 0); // it has grown since
         assert_eq!(candidates(&mut state, copy(50, false)), 0);
         assert_eq!(candidates(&mut state, v1::OpenSource { inode: 2, ..copy(50, true) }), 1);
+        // The agent remembers what it may be a copy of.
+        let may_copy = vec![Uuid::from_u128(9).into_bytes().to_vec().into(); 2];
+        let asked = v1::OpenSource { may_copy, ..copy(20, true) };
+        assert_eq!(candidates(&mut state, asked.clone()), 1);
+        let opened = state.open(Uuid::from_u128(3), &asked, 7).unwrap();
+        assert!(opened.state.candidates.is_empty(), "another agent's source");
     }
 
     #[test]
