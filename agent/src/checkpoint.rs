@@ -46,6 +46,8 @@ pub struct Remembered {
     pub fresh: bool,
     /// It may be a copy of what another source holds; that was not decided yet.
     pub may_be_copy: bool,
+    /// Where the lines have to be read again from, and the time that the first of them inherits, when records get the IDs of windows.
+    pub windows_from: Option<(u64, Option<i64>)>,
 }
 
 /// A file that holds nothing but what another source delivered.
@@ -132,6 +134,10 @@ struct BodySource {
     fresh: bool,
     #[prost(bool, tag = "18")]
     may_be_copy: bool,
+    #[prost(uint64, optional, tag = "30")]
+    windows_from: Option<u64>,
+    #[prost(sint64, optional, tag = "31")]
+    windows_time_ns: Option<i64>,
 }
 
 /// Why the folder cannot be used.
@@ -252,6 +258,8 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         },
         fresh: source.fresh,
         may_be_copy: source.may_be_copy,
+        windows_from: source.windows_from.map(|(position, _)| position),
+        windows_time_ns: source.windows_from.and_then(|(_, time_ns)| time_ns),
     };
     let covered = |covered: &Covered| BodyCovered {
         device: covered.key.device,
@@ -313,6 +321,7 @@ pub fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
             },
             fresh: source.fresh,
             may_be_copy: source.may_be_copy,
+            windows_from: source.windows_from.map(|position| (position, source.windows_time_ns)),
         })
     };
     let covered = |covered: BodyCovered| Covered {
@@ -349,6 +358,7 @@ mod tests {
             compression: Some(Compression::Zstd),
             fresh: true,
             may_be_copy: true,
+            windows_from: Some((7, Some(-9))),
         };
         let covered = Covered { key: FileKey { device: 3, inode: 4 }, size: 5, modified_ns: -1_500_000_000 };
         Checkpoint { epoch, sources: vec![source], covered: vec![covered], started: vec![9] }

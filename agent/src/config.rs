@@ -17,6 +17,8 @@ use crate::discover::glob::{Exclude, Pattern, placeholders};
 use crate::discover::rotated::live_names;
 use crate::frame::origin;
 use crate::parse::id_pattern::RawIdPattern;
+use crate::rules::attach::RawAttach;
+use crate::rules::join::RawJoin;
 use crate::rules::keep::{RawDrop, RawSample};
 use crate::rules::redact::RawRedact;
 use crate::treatment::{RawTreatment, Treatment};
@@ -76,6 +78,8 @@ struct RawSource {
     drop: Vec<RawDrop>,
     #[serde(default)]
     sample: Vec<RawSample>,
+    attach: Option<RawAttach>,
+    join: Option<RawJoin>,
 }
 
 /// What the agent runs with.
@@ -310,6 +314,8 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
         redact: raw.redact,
         drop: raw.drop,
         sample: raw.sample,
+        attach: raw.attach,
+        join: raw.join,
     })
     .map_err(in_source)?;
     Ok(SourceConfig {
@@ -378,6 +384,15 @@ mod tests {
             (
                 "[[source]]\nservice='{x}'\ninclude=['/a/{y}.log']",
                 "source \"{x}\": include \"/a/{y}.log\" captures no {x}",
+            ),
+            (
+                "[[source]]\nservice='b'\ninclude=['/a']\n[source.attach]\nbegin='('",
+                "source \"b\": attach.begin \"(\" is no regular expression: unclosed group",
+            ),
+            (
+                "[[source]]\nservice='b'\ninclude=['/a']\n[source.join]\nname='a'\nrole='error'\nconnection='(b)'\n\
+                 [source.attach]\nbegin='a'",
+                "source \"b\": attach and join give a record an ID each; one source has one of them",
             ),
         ] {
             let whole = if text.contains("[[source]]") || text.is_empty() {

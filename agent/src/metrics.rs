@@ -43,6 +43,16 @@ metrics! {
     records_redacted: Count, "clew_agent_records_redacted", "Records in which something was replaced";
     records_withheld: Count, "clew_agent_records_withheld", "Records that were withheld because redacting them failed";
     records_ids_left_out: Count, "clew_agent_records_ids_left_out", "Records with more IDs than are kept";
+    attached: Count, "clew_agent_records_attached", "Records without an ID of their own that got one from attach or join";
+    windows_opened: Count, "clew_agent_attach_windows", "Windows that attach opened";
+    windows_ambiguous: Count, "clew_agent_attach_ambiguous", "Second begins in a window, which gives no ID from there on";
+    windows_timed_out: Count, "clew_agent_attach_timed_out", "Windows that ended without an end";
+    windows_evicted: Count, "clew_agent_attach_evicted", "Windows that were given up because too many were open";
+    windows_without_key: Count, "clew_agent_attach_without_key", "Begins in which no key was found";
+    windows_lost: Count, "clew_agent_attach_not_rebuilt", "Times that windows were not rebuilt, because that would have meant to read too much again";
+    join_unknown: Count, "clew_agent_join_unknown", "Records of error logs whose request the access log does not name";
+    join_ambiguous: Count, "clew_agent_join_ambiguous", "Records of error logs that more than one request may have written";
+    join_forgotten: Count, "clew_agent_join_forgotten", "Requests that were forgotten because there were too many";
     nul_bytes: Count, "clew_agent_nul_bytes", "NUL bytes that were passed over: holes in files";
     copies: Count, "clew_agent_copies", "Files that were found to hold what another file holds or held: rotated by copying, compressed";
     gaps: Count, "clew_agent_gaps", "Byte ranges that could not be read any more";

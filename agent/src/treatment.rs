@@ -6,6 +6,9 @@ use crate::frame::encoding::Encoding;
 use crate::frame::{self, Framing};
 use crate::parse::id_pattern::{IdPattern, RawIdPattern};
 use crate::parse::reading::{RawReading, Reading};
+use crate::record::IdKind;
+use crate::rules::attach::{Attach, RawAttach};
+use crate::rules::join::{Join, RawJoin};
 use crate::rules::keep::{Keep, RawDrop, RawSample};
 use crate::rules::redact::{RawRedact, Redact};
 
@@ -21,6 +24,8 @@ pub struct RawTreatment {
     pub redact: Vec<RawRedact>,
     pub drop: Vec<RawDrop>,
     pub sample: Vec<RawSample>,
+    pub attach: Option<RawAttach>,
+    pub join: Option<RawJoin>,
 }
 
 /// Ready for use.
@@ -35,6 +40,14 @@ pub struct Treatment {
     pub ids: Vec<IdPattern>,
     pub keep: Keep,
     pub redact: Redact,
+    pub line_rule: Option<LineRule>,
+}
+
+/// Rules that look further than one record: at the lines around it, or at those of another file.
+#[derive(Debug)]
+pub enum LineRule {
+    Attach(Attach),
+    Join(Join),
 }
 
 /// How the bytes of a file become lines.
@@ -73,6 +86,14 @@ impl Treatment {
             ids: raw.id.iter().map(IdPattern::new).collect::<Result<_, _>>()?,
             keep: Keep::new(&raw.drop, &raw.sample)?,
             redact: Redact::new(raw.redact.clone())?,
+            line_rule: match (&raw.attach, &raw.join) {
+                (None, None) => None,
+                (Some(attach), None) => Some(LineRule::Attach(Attach::new(attach)?)),
+                (None, Some(join)) => Some(LineRule::Join(Join::new(join.clone())?)),
+                (Some(_), Some(_)) => {
+                    return Err("attach and join give a record an ID each; one source has one of them".into());
+                }
+            },
         })
     }
 
@@ -96,7 +117,32 @@ impl Treatment {
 
     /// Whether records are shipped as they are, with what is found in them by itself.
     pub fn changes_nothing(&self) -> bool {
-        self.ids.is_empty() && self.keep.is_empty() && self.redact.is_empty()
+        self.ids.is_empty() && self.keep.is_empty() && self.redact.is_empty() && !self.gives_ids()
+    }
+
+    /// Whether a record may get an ID that does not stand in it.
+    pub fn gives_ids(&self) -> bool {
+        match &self.line_rule {
+            None => false,
+            Some(LineRule::Attach(_)) => true,
+            Some(LineRule::Join(join)) => !join.is_access(),
+        }
+    }
+
+    /// What the IDs are that records get.
+    pub fn kind_given(&self) -> IdKind {
+        match &self.line_rule {
+            Some(LineRule::Attach(attach)) => attach.kind(),
+            _ => IdKind::Request,
+        }
+    }
+
+    /// Its side of a join.
+    pub fn join(&self) -> Option<&Join> {
+        match &self.line_rule {
+            Some(LineRule::Join(join)) => Some(join),
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The real program against an aggregator in memory: rotation, truncation, restarts, lost state, lost sessions, credits.
 
+mod by_line;
 mod fake;
 mod house;
 

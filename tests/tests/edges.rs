@@ -319,3 +319,46 @@ fn ports_of_zero_are_chosen_and_logged() {
     assert_eq!(api.get("/livez").status, 200);
     assert!(process.terminate(DEADLINE).success());
 }
+
+#[test]
+fn an_error_log_is_found_by_the_ids_of_the_access_log() {
+    let stage = Stage::new("join");
+    let (logs, errors) = (stage.folder("logs"), stage.folder("errors"));
+    let aggregator = Aggregator::started(&stage, &[]);
+    let mut agent =
+        Agent::new(&stage, &aggregator, &AgentOptions { name: "agent", agent_id: None, logs: &logs, limits: &[] });
+    let path = stage.path().join("agent.toml");
+    let mut text = std::fs::read_to_string(&path).expect("read agent.toml");
+    text += "[source.join]\nname = 'web'\nrole = 'access'\nconnection = 'connection=(\\d+)'\nid = 'request_id=(\\w+)'\n\
+             end = 'msec=(\\S+)'\nduration = 'request_time=(\\S+)'\n[[source]]\nservice = 'nginx'\n";
+    text += &format!("include = ['{}/*.log']\n", errors.display());
+    text += "[source.join]\nname = 'web'\nrole = 'error'\nconnection = '#\\d+: \\*(\\d+) '\nwait = '100ms'\n";
+    std::fs::write(&path, text).expect("write agent.toml");
+
+    let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let request = |connection: u32, id: &str, second: u32| {
+        format!("127.0.0.1 connection={connection} request_id={id} msec={second}.500 request_time=0.250 502\n")
+    };
+    let first = "00f067aa0ba902b700f067aa0ba902b7";
+    let access = request(8, first, 1_764_071_000) + &request(9, id, 1_764_072_000);
+    std::fs::write(logs.join("web.log"), access).expect("write the access log");
+    // 1764072000 is 2025-11-25 12:00:00 UTC.
+    let error = "2025/11/25 12:00:00 [error] 7#7: *9 upstream timed out (110: Connection timed out)\n";
+    std::fs::write(errors.join("error.log"), error).expect("write the error log");
+    agent.start();
+    let api = aggregator.api();
+    wait::until("both records", DEADLINE, || {
+        let records = api.transaction(id)?;
+        wait::check(records.len() == 2, || format!("{records:?}"))
+    });
+    let answer = api.get(&format!("/api/v1/transactions/{id}")).json();
+    let ids_of = |service: &str| {
+        let records = answer["records"].as_array().expect("records");
+        records.iter().find(|record| record["service"] == service).expect("a record of it")["ids"].clone()
+    };
+    assert_eq!(ids_of("web"), serde_json::json!([{"value": id, "kind": "request"}]));
+    assert_eq!(ids_of("nginx"), serde_json::json!([{"value": id, "kind": "request", "attached": true}]));
+    let shown = run("clew", &["--server", &aggregator.http_url(), "trace", id], DEADLINE);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("upstream timed out"), "{shown}");
+}

@@ -60,7 +60,7 @@ impl Encoding {
     }
 
     /// Behind the first line feed of `bytes`, which begin at `position` in the file, and the length of the line feed.
-    fn line_end(self, bytes: &[u8], position: u64) -> Option<(usize, usize)> {
+    pub fn line_end(self, bytes: &[u8], position: u64) -> Option<(usize, usize)> {
         let feed = match self.0 {
             encoding if encoding == UTF_16LE => [b'\n', 0],
             encoding if encoding == UTF_16BE => [0, b'\n'],
@@ -72,7 +72,7 @@ impl Encoding {
     }
 
     /// The line in UTF-8, or as it is.
-    fn decode(self, line: &[u8]) -> Cow<'_, [u8]> {
+    pub fn decode(self, line: &[u8]) -> Cow<'_, [u8]> {
         if self.is_utf8() {
             return Cow::Borrowed(line);
         }

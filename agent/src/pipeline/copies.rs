@@ -171,7 +171,8 @@ impl Pipeline {
         source.begun = Begun::Known(frontier);
         source.fresh = false;
         // Where to begin, should the aggregator have forgotten it by now; its own frontier decides.
-        source.start_at(Mark { position: frontier, guard, last_time_ns: None });
+        let lines_from = source.acked.lines_from.filter(|begin| begin.position <= frontier);
+        source.start_at(Mark { position: frontier, guard, last_time_ns: None, lines_from });
     }
 
     /// The copy takes the place of what it is a copy of.
@@ -253,7 +254,7 @@ impl Pipeline {
         }
         for (place, orphan) in self.orphans.iter().enumerate().filter(|(_, orphan)| orphan.family == Some(family)) {
             let remembered = &orphan.remembered;
-            let mark = Mark { position: remembered.frontier, guard: remembered.guard, last_time_ns: None };
+            let mark = Mark { position: remembered.frontier, guard: remembered.guard, ..Mark::default() };
             if holds(file, copy.size, remembered.prefix, mark) {
                 better(remembered.frontier, Relation::OfOrphan(place));
             }

@@ -564,5 +564,5 @@ pub(crate) fn labels(path: &Path, location: &Location) -> Labels {
 /// The mark at the end of a file of which nothing is to be read that it holds now.
 fn end_of(source: &Source) -> Mark {
     let guard = source.file.as_ref().and_then(|file| identity::guard(file, source.size).ok()).unwrap_or_default();
-    Mark { position: source.size, guard, last_time_ns: None }
+    Mark { position: source.size, guard, ..Mark::default() }
 }

@@ -10,6 +10,8 @@
 //! | `queue` | whose turn it is |
 //! | `turn` | one source reads one batch and hands it to the session |
 //! | `stage` | records between assembly and the batch |
+//! | `line_reader`, `by_line` | lines, and the IDs that records get by them: attach, join |
+//! | `catch_up` | what these need to read again, and to wait for |
 //! | `session` | what the aggregator says |
 //! | `reload` | a new configuration takes the place of the old one |
 //! | `report` | what the operator is told |
@@ -20,12 +22,15 @@
 //! The loop waits for an event or for the next thing that is due. Nothing in it blocks on the network: what cannot be sent now
 //! waits in its file.
 
+mod by_line;
+mod catch_up;
 mod copies;
 mod drain;
 mod examine;
 mod family;
 pub(crate) mod files;
 mod keeper;
+mod line_reader;
 mod once;
 mod queue;
 mod reload;
@@ -57,6 +62,7 @@ use crate::ship;
 use crate::ship::session::now_ns;
 use crate::tail::file::FileKey;
 use crate::watermark::Watermark;
+use catch_up::Joins;
 use copies::Orphan;
 use examine::Examiner;
 use keeper::Keeper;
@@ -150,6 +156,7 @@ pub struct Pipeline {
     buffer: Vec<u8>,
     scratch: Scratch,
     watermark: Watermark,
+    joins: Joins,
     keeper: Keeper,
     epoch: u64,
     /// Something changed since the last checkpoint.
@@ -220,6 +227,7 @@ impl Pipeline {
             buffer: Vec::new(),
             scratch: Scratch::default(),
             watermark: Watermark::default(),
+            joins: Joins::default(),
             keeper,
             epoch: checkpoint.epoch,
             unsaved: false,

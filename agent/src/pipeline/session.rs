@@ -473,6 +473,7 @@ fn verified_mark(
         position: frontier,
         guard: identity::guard(file, frontier)?,
         last_time_ns: source.acked.last_time_ns.filter(|_| same),
+        lines_from: source.acked.lines_from.filter(|begin| begin.position <= frontier),
     }))
 }
 

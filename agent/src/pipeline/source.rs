@@ -10,16 +10,19 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::assemble::Tail;
 use clew_proto::v1::GapReason;
 
+use super::by_line::ByLine;
 use super::family::Family;
+use super::line_reader::Begin;
 use crate::checkpoint::Remembered;
 use crate::frame::origin::Labels;
 use crate::identity::{self, Fingerprint, PREFIX_BYTES_MAX};
 use crate::parse::layout::Memory;
 use crate::report::{Account, Tally};
+use crate::rules::join::Join;
 use crate::tail::beneath::Location;
 use crate::tail::file::{FileKey, LogFile, Status};
 use crate::tail::inflate::Compression;
-use crate::treatment::{Lines, Treatment};
+use crate::treatment::{self, Lines, Treatment};
 
 /// Identifies a source in this process; never used twice.
 pub type Id = usize;
@@ -43,6 +46,8 @@ pub struct Mark {
     pub position: u64,
     pub guard: Fingerprint,
     pub last_time_ns: Option<i64>,
+    /// Where its lines have to be read again from; None is not known.
+    pub lines_from: Option<Begin>,
 }
 
 /// How an incarnation ended: its bytes cannot be read from its file any more.
@@ -145,6 +150,10 @@ pub struct Source {
     pub labels: Labels,
     /// The record before the position is text.
     pub after_text: bool,
+    /// What its lines mean to `[source.attach]` or `[source.join]`, once its turn came. None: to be read again.
+    pub by_line: Option<Box<ByLine>>,
+    /// Since when a record is held whose ID is not known yet.
+    pub held_since: Option<Instant>,
     pub phase: Phase,
     pub alias: u32,
     pub grown_at: Instant,
@@ -233,6 +242,8 @@ impl Source {
             memory: Memory::default(),
             labels: Labels::new(),
             after_text: true,
+            by_line: None,
+            held_since: None,
             phase: Phase::Unannounced,
             alias: 0,
             grown_at: now,
@@ -280,6 +291,7 @@ impl Source {
             position: remembered.frontier,
             guard: remembered.guard,
             last_time_ns: remembered.last_time_ns,
+            lines_from: remembered.windows_from.map(|(position, time_ns)| Begin { position, time_ns }),
         });
     }
 
@@ -309,8 +321,16 @@ impl Source {
             ending.declared = false;
         }
         self.after_text = true;
+        self.rewind_lines();
         self.stalled = None;
         self.verified_size = self.verified_size.max(self.read.position);
+    }
+
+    /// Back to what is read. What an access log told is known in the join already, unless it begins anew.
+    pub fn rewind_lines(&mut self) {
+        if self.read.position == 0 || !self.treatment.join().is_some_and(Join::is_access) {
+            self.by_line = None;
+        }
     }
 
     /// Takes an acknowledgement. True: the frontier moved.
@@ -374,6 +394,7 @@ impl Source {
                 ..before.clone()
             };
         }
+        let attaches = matches!(self.treatment.line_rule, Some(treatment::LineRule::Attach(_)));
         Remembered {
             source_id: self.source_id,
             key: self.key,
@@ -390,6 +411,7 @@ impl Source {
             compression: self.compression,
             fresh: self.fresh,
             may_be_copy: self.may_be_copy,
+            windows_from: self.acked.lines_from.filter(|_| attaches).map(|begin| (begin.position, begin.time_ns)),
         }
     }
 }

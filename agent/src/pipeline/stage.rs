@@ -1,10 +1,12 @@
 //! Between assembly and the batch: reads each record, decides whether it is kept, redacts it, and pushes it.
 //!
-//! In this order: IDs are found before anything is redacted, and what is left out is not redacted at all. A record that is shipped
-//! as it stands is never copied.
+//! In this order: IDs are found, or attached where there is none, before anything is redacted, and what is left out is not redacted
+//! at all. A record that is shipped as it stands is never copied.
 
 use std::time::Instant;
 
+use super::by_line::{ByLine, Rule};
+use super::line_reader::Portion;
 use crate::assemble::{Before, Limits, Sink, Tail, assemble_by};
 use crate::batch::{Builder, CONTENT_BYTES_MAX, RECORDS_MAX, SkippedReason};
 use crate::frame::encoding;
@@ -15,7 +17,7 @@ use crate::frame::{Framing, Stream};
 use crate::metrics::Metrics;
 use crate::parse::layout::Memory;
 use crate::parse::{self, Shape};
-use crate::record::{Fields, flag, mark};
+use crate::record::{Fields, IdKind, flag, mark};
 use crate::rules::keep::{Decision, position_hash};
 use crate::rules::redact::Outcome;
 use crate::treatment::{Lines, Treatment};
@@ -37,6 +39,7 @@ pub struct Counts {
     redacted: u64,
     withheld: u64,
     ids_left_out: u64,
+    attached: u64,
     nul_bytes: u64,
 }
 
@@ -49,6 +52,7 @@ impl Counts {
         metrics.records_redacted.inc_by(self.redacted);
         metrics.records_withheld.inc_by(self.withheld);
         metrics.records_ids_left_out.inc_by(self.ids_left_out);
+        metrics.attached.inc_by(self.attached);
         metrics.nul_bytes.inc_by(self.nul_bytes);
     }
 }
@@ -69,6 +73,14 @@ pub struct Given<'a> {
     pub reference_ns: i64,
 }
 
+/// Where records without an ID get one from.
+pub struct IdsByLine<'a> {
+    pub by_line: &'a mut ByLine,
+    pub rule: Rule<'a>,
+    pub portion: Portion<'a>,
+    pub kind: IdKind,
+}
+
 /// Looks on while records are read. The agent itself has nobody looking, and pays nothing for it.
 pub trait Witness {
     /// A record was pushed.
@@ -86,6 +98,7 @@ pub struct Stage<'a, W = ()> {
     pub treatment: &'a Treatment,
     pub memory: &'a mut Memory,
     pub given: Given<'a>,
+    pub ids_by_line: Option<IdsByLine<'a>>,
     pub counts: Counts,
     /// Of the record that ended last: it is text.
     pub after_text: bool,
@@ -131,6 +144,7 @@ impl<'a, W: Witness> Stage<'a, W> {
             treatment,
             memory,
             given,
+            ids_by_line: None,
             counts: Counts::default(),
             after_text: false,
             is_text: false,
@@ -249,6 +263,7 @@ impl<'a, W: Witness> Stage<'a, W> {
         for pattern in &self.treatment.ids {
             pattern.find(content, &mut self.fields.ids);
         }
+        let is_attached = self.attach();
         if let Some(decision) = self.decide(content, flags) {
             self.left_out = Some(decision);
             self.witness.left_out(decision, content);
@@ -261,6 +276,7 @@ impl<'a, W: Witness> Stage<'a, W> {
         }
         self.left_out = None;
         self.witness.pushed(self.fields);
+        self.counts.attached += u64::from(is_attached);
         if self.fields.ids.left_out() {
             marks |= mark::IDS_LEFT_OUT;
             self.counts.ids_left_out += 1;
@@ -293,6 +309,15 @@ impl<'a, W: Witness> Stage<'a, W> {
         } else {
             self.builder.push_content(length, content, flags, marks, self.fields);
         }
+    }
+
+    /// Gives the record an ID if it has none. Before it is decided on: a transaction with an attached ID is sampled as a whole.
+    fn attach(&mut self) -> bool {
+        let Some(ids) = self.ids_by_line.as_mut().filter(|_| self.fields.ids.is_empty()) else { return false };
+        let at = self.given.position + self.at as u64;
+        let Some(id) = ids.by_line.id_at(at, &mut ids.rule, &ids.portion) else { return false };
+        self.fields.ids.push_attached(ids.kind, id, "by a rule");
+        true
     }
 
     /// Why the record is left out, if it is.

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
+use super::catch_up::{known_bytes, portion};
 use super::source::{Ending, Id, Leaving, Mark, Phase, Source};
-use super::stage::{Counts, Given, Stage};
+use super::stage::{Counts, Given, IdsByLine, Stage};
 use crate::assemble::{Limits, Tail};
 use crate::batch::{Encoded, RECORDS_MAX};
 use crate::frame::open;
@@ -65,7 +66,11 @@ impl Pipeline {
             return Outcome::Done;
         }
         if source.size == source.read.position {
-            return self.nothing_new(id, now);
+            return match self.catch_up_access(id) {
+                Ok(None) => self.nothing_new(id, now),
+                Ok(Some(outcome)) => outcome,
+                Err(error) => self.unreadable(id, &error, now),
+            };
         }
         if source.compression.is_some() {
             // One at a time: each takes a decoder and a window.
@@ -90,7 +95,11 @@ impl Pipeline {
         }
         if source.size > source.read.position {
             let idle = now.saturating_duration_since(source.grown_at);
-            let wait = if idle < HOLD { HOLD - idle } else { flush.saturating_sub(idle) };
+            let wait = match source.held_since {
+                Some(_) => ACTIVE_INTERVAL,
+                None if idle < HOLD => HOLD - idle,
+                None => flush.saturating_sub(idle),
+            };
             self.schedule(id, now + wait.clamp(Duration::from_millis(5), ACTIVE_INTERVAL));
         } else if now.saturating_duration_since(source.grown_at) < ACTIVE {
             self.schedule(id, now + ACTIVE_INTERVAL);
@@ -169,6 +178,10 @@ impl Pipeline {
     }
 
     fn read(&mut self, id: Id, now: Instant) -> std::io::Result<Outcome> {
+        if let Some(outcome) = self.catch_up(id)? {
+            return Ok(outcome);
+        }
+        let known_until_ns = self.known_until_ns(id);
         let flush = self.idle_flush();
         let Some(session) = &mut self.session else { return Ok(Outcome::Done) };
         let Some(source) = self.table.get_mut(id) else { return Ok(Outcome::Done) };
@@ -226,12 +239,19 @@ impl Pipeline {
         source.verified_ns = source.modified_ns;
         let whole = &self.buffer[..read];
         let bytes = &whole[lookback..];
+        let treatment = source.treatment.clone();
+        let portion = portion(source, &treatment, lines, bytes, source.read.position, &self.config.limits);
+        let by_line = source.by_line.as_deref();
+        let known = known_bytes(&treatment, by_line, &mut source.held_since, &portion, known_until_ns, now);
+        if known == 0 && !bytes.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        let bytes = &bytes[..known];
         let at_end = source.read.position + bytes.len() as u64 >= source.size;
         let limits = Limits {
             record_bytes_max: self.config.limits.record_bytes_max.min(session.batch_bytes_max - 1) as usize,
             record_lines_max: RECORD_LINES_MAX,
         };
-        let treatment = source.treatment.clone();
         let (mut consumed, mut counts, mut after_text) = (0, Counts::default(), source.after_text);
         for tail in tails(tail, at_end) {
             self.builder.begin(source.read.last_time_ns, now_ns() as i64);
@@ -253,6 +273,12 @@ impl Pipeline {
                 &mut source.memory,
                 given,
             );
+            if treatment.gives_ids()
+                && let Some(by_line) = &mut source.by_line
+                && let Some(rule) = self.joins.rule(&treatment, &source.source_id, known_until_ns)
+            {
+                stage.ids_by_line = Some(IdsByLine { by_line, rule, portion, kind: treatment.kind_given() });
+            }
             consumed = stage.run(lines);
             (counts, after_text) = (stage.counts, stage.after_text);
             if consumed > 0 {
@@ -270,14 +296,24 @@ impl Pipeline {
                 _ => identity::prefix(file)?,
             };
         }
+        let end = source.read.position + consumed as u64;
+        let rule = self.joins.rule(&treatment, &source.source_id, known_until_ns);
+        let mut lines_from = None;
+        if let (Some(by_line), Some(mut rule)) = (&mut source.by_line, rule) {
+            by_line.advance(end, &mut rule, &portion);
+            lines_from = Some(by_line.rebuilt_from(end));
+        }
         let encoded = self.builder.finish(&bytes[..consumed]);
         let mark = Mark {
-            position: source.read.position + consumed as u64,
+            position: end,
             guard: Fingerprint::guard(&whole[..lookback + consumed]),
             last_time_ns: encoded.last_time_ns,
+            lines_from,
         };
         let message = batch(source, &encoded, mark);
         if !session.send(message) {
+            // Its lines are ahead of what is sent.
+            source.rewind_lines();
             return Ok(Outcome::Blocked);
         }
         session.credit_bytes -= consumed as u64;
@@ -294,6 +330,9 @@ impl Pipeline {
         metrics.records_without_time.inc_by(u64::from(encoded.records_without_time));
         metrics.records_without_id.inc_by(u64::from(encoded.records_without_id));
         counts.add_to(metrics);
+        if let Some(by_line) = &mut source.by_line {
+            self.joins.count(&treatment, by_line.take_counts(), metrics);
+        }
         metrics.batches.inc();
         if source.compression.is_some() && source.read.position == source.size {
             self.inflating = None;
@@ -431,7 +470,7 @@ pub(super) fn wire(fingerprint: Fingerprint) -> clew_proto::v1::Fingerprint {
 }
 
 /// What the file is made of. None: its first line is not whole yet.
-fn lines_of(source: &mut Source) -> std::io::Result<Option<Lines>> {
+pub(super) fn lines_of(source: &mut Source) -> std::io::Result<Option<Lines>> {
     if source.lines.is_none()
         && let Some(file) = &source.file
     {

@@ -1,6 +1,7 @@
 //! `[source.attach]`: records between a begin and an end that carry no ID get one. Pure; the open windows are in `window`.
 //!
 //! Only what the source's owner asks for: nothing is guessed. An ID that was found in a record is never joined by an attached one.
+//! The patterns are looked for in each line of the file, without a container's framing; a record has the ID of its first line.
 
 use std::time::Duration;
 
@@ -16,11 +17,11 @@ use crate::record::IdKind;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawAttach {
-    /// A record that matches opens a window.
+    /// A line that matches opens a window.
     pub begin: String,
-    /// A record that matches is the last one of its window. Without it the next begin ends the window.
+    /// A line that matches is the last one of its window. Without it the next begin ends the window.
     pub end: Option<String>,
-    /// Its group `key`, or its first one, says which thread, process or connection a record belongs to. Without it one window is
+    /// Its group `key`, or its first one, says which thread, process or connection a line belongs to. Without it one window is
     /// open at a time.
     pub key: Option<String>,
     /// How long after its begin a window ends without an end. 1 minute unless set.
@@ -44,7 +45,7 @@ pub struct Attach {
     kind: IdKind,
 }
 
-/// What a record means to the windows.
+/// What a line means to the windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Role {
     pub begins: bool,
@@ -83,16 +84,12 @@ impl Attach {
         self.end.is_some()
     }
 
-    pub(super) fn role(&self, record: &[u8]) -> Role {
+    pub(super) fn role(&self, line: &[u8]) -> Role {
         let key = match &self.key {
             None => Some(0),
-            Some(group) => group.find(record).map(xxh3_128),
+            Some(group) => group.find(line).map(xxh3_128),
         };
-        Role {
-            begins: self.begin.is_match(record),
-            ends: self.end.as_ref().is_some_and(|end| end.is_match(record)),
-            key,
-        }
+        Role { begins: self.begin.is_match(line), ends: self.end.as_ref().is_some_and(|end| end.is_match(line)), key }
     }
 }
 

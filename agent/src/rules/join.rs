@@ -5,11 +5,12 @@
 //!
 //! Invariant: never a guess. Of two requests that could have written a record neither gives its ID. The access log is written
 //! when a request ends, after its errors: who asks [`JoinTable::look_up`] waits until the access log is read beyond the record's
-//! time, or gets `Unknown`.
+//! time by [`Join::wait`], so that every request of that time is known that took no longer, or gets `Unknown`.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use clew_service::units::Span;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -32,7 +33,14 @@ pub struct RawJoin {
     pub end: Option<String>,
     /// Of an access log: how long the request took, in seconds with decimals. Without it a connection has one request (Apache).
     pub duration: Option<String>,
+    /// Of an error log: requests that take longer may be missed. 5 seconds unless set.
+    pub wait: Option<Span>,
 }
+
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The error log is held back for as long.
+const WAIT_MAX: Duration = Duration::from_mins(10);
 
 /// One side of a join.
 #[derive(Debug)]
@@ -40,6 +48,7 @@ pub struct Join {
     pub name: String,
     connection: Group,
     access: Option<Access>,
+    wait: Duration,
 }
 
 #[derive(Debug)]
@@ -66,6 +75,9 @@ impl Join {
         }
         let group = |key: &str, name, text: &str| compile_group(&format!("join.{key}"), name, text);
         let access = match (raw.role.as_str(), &raw.id) {
+            ("access", _) if raw.wait.is_some() => {
+                return Err("join.wait belongs to the error log; it waits for the access log".into());
+            }
             ("access", Some(id)) => Some(Access {
                 id: group("id", "id", id)?,
                 end: raw.end.as_deref().map(|text| group("end", "end", text)).transpose()?,
@@ -81,7 +93,11 @@ impl Join {
         if access.as_ref().is_some_and(|access| access.end.is_some() && access.duration.is_none()) {
             return Err("join.end needs join.duration; without it there is no begin".into());
         }
-        Ok(Self { connection: group("connection", "connection", &raw.connection)?, access, name: raw.name })
+        let wait = raw.wait.map_or(WAIT, |span| span.0);
+        if wait > WAIT_MAX {
+            return Err("join.wait must not be longer than 10m".into());
+        }
+        Ok(Self { wait, connection: group("connection", "connection", &raw.connection)?, access, name: raw.name })
     }
 
     /// Whether it gives IDs; otherwise it takes them.
@@ -89,13 +105,18 @@ impl Join {
         self.access.is_some()
     }
 
+    /// How long the longest requests take whose errors get their IDs.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
     /// The connection that a record names.
     pub fn connection<'a>(&self, record: &'a [u8]) -> Option<&'a [u8]> {
         self.connection.find(record)
     }
 
-    /// The request that a record of the access log is about.
-    pub fn request<'a>(&self, record: &'a [u8], time_ns: i64) -> Option<Request<'a>> {
+    /// The request that a record of the access log is about; `time_ns` is the record's own time.
+    pub fn request<'a>(&self, record: &'a [u8], time_ns: Option<i64>) -> Option<Request<'a>> {
         let access = self.access.as_ref()?;
         let connection = self.connection(record)?;
         let id = access.id.find(record).filter(|id| is_id(id))?;
@@ -104,7 +125,7 @@ impl Join {
         };
         let end_ns = match &access.end {
             Some(end) => nanoseconds(end.find(record)?)?,
-            None => time_ns,
+            None => time_ns?,
         };
         let begin_ns = end_ns.saturating_sub(nanoseconds(duration.find(record)?)?);
         Some(Request { connection, id, begin_ns, end_ns })
@@ -128,8 +149,8 @@ fn nanoseconds(text: &[u8]) -> Option<i64> {
         .try_fold(0i64, |sum, digit| sum.checked_mul(10)?.checked_add(i64::from(digit - b'0')))
 }
 
-/// So many requests are remembered, each at most 200 bytes.
-pub const REQUESTS_MAX: usize = 16 << 10;
+/// So many requests are remembered, each at most 200 bytes: those of several seconds of a server with 10,000 a second.
+pub const REQUESTS_MAX: usize = 64 << 10;
 
 /// The answer to [`JoinTable::look_up`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +170,8 @@ pub struct JoinTable {
     /// In the order in which they were noted.
     order: VecDeque<u128>,
     forgotten: u64,
+    /// A request that ended no later than this may have been forgotten, or never noted.
+    forgotten_until_ns: i64,
 }
 
 #[derive(Debug)]
@@ -167,17 +190,35 @@ impl Default for JoinTable {
 impl JoinTable {
     /// Remembers at most `requests_max` requests, at least one.
     pub fn new(requests_max: usize) -> Self {
-        Self { requests_max: requests_max.max(1), connections: HashMap::new(), order: VecDeque::new(), forgotten: 0 }
+        Self {
+            requests_max: requests_max.max(1),
+            connections: HashMap::new(),
+            order: VecDeque::new(),
+            forgotten: 0,
+            forgotten_until_ns: i64::MIN,
+        }
     }
 
-    /// Notes that `connection` served the request `id` in that time. The oldest is forgotten when there are too many.
+    /// Notes that `connection` served the request `id` in that time, unless it is noted already. The oldest is forgotten when
+    /// there are too many.
     pub fn note(&mut self, connection: &[u8], id: &[u8], begin_ns: i64, end_ns: i64) {
+        let is_it = |noted: &Window| (noted.begin_ns, noted.end_ns, &*noted.id) == (begin_ns, end_ns, id);
+        if self.connections.get(&xxh3_128(connection)).is_some_and(|noted| noted.iter().any(is_it)) {
+            return;
+        }
         if self.order.len() == self.requests_max {
             self.forget_oldest();
         }
         let key = xxh3_128(connection);
         self.order.push_back(key);
         self.connections.entry(key).or_default().push_back(Window { id: id.into(), begin_ns, end_ns });
+    }
+
+    /// Requests that ended until then are not known, or not all of them. A token of one request (Apache) needs no time.
+    pub fn forget_until(&mut self, end_ns: i64) {
+        if end_ns < i64::MAX {
+            self.forgotten_until_ns = self.forgotten_until_ns.max(end_ns);
+        }
     }
 
     /// The request that `connection` served at `time_ns`, give or take `tolerance`: an error log with whole seconds needs one.
@@ -191,6 +232,7 @@ impl JoinTable {
             }
             match found {
                 Found::Id(id) if *id != *window.id => return Found::Ambiguous,
+                _ if window.end_ns < i64::MAX && low <= self.forgotten_until_ns => {}
                 _ => found = Found::Id(&window.id),
             }
         }
@@ -207,18 +249,19 @@ impl JoinTable {
         self.order.is_empty()
     }
 
-    /// How many requests were forgotten because there were too many.
-    pub fn forgotten(&self) -> u64 {
-        self.forgotten
+    /// How many requests were forgotten because there were too many, since this was asked last.
+    pub fn take_forgotten(&mut self) -> u64 {
+        std::mem::take(&mut self.forgotten)
     }
 
     fn forget_oldest(&mut self) {
         let Some(key) = self.order.pop_front() else { return };
         if let Some(windows) = self.connections.get_mut(&key) {
-            windows.pop_front();
+            let window = windows.pop_front();
             if windows.is_empty() {
                 self.connections.remove(&key);
             }
+            self.forget_until(window.map_or(i64::MIN, |window| window.end_ns));
         }
         self.forgotten += 1;
     }
@@ -247,26 +290,26 @@ mod tests {
         let error = join("name='web'\nrole='error'\nconnection='#\\d+: \\*(\\d+) '").unwrap();
         let record =
             b"connection=9 request_id=4bf92f3577b34da6a3ce929d0e0e4736 msec=1764072000.5 request_time=0.250 200";
-        let request = access.request(record, 0).unwrap();
+        let request = access.request(record, None).unwrap();
         assert_eq!((request.connection, request.id), (&b"9"[..], ID));
         assert_eq!((request.begin_ns, request.end_ns), (1_764_072_000_250_000_000, 1_764_072_000_500_000_000));
         assert!(access.is_access() && !error.is_access());
         let record = b"2026/11/25 12:00:00 [error] 7#7: *9 upstream timed out";
         assert_eq!(error.connection(record), Some(&b"9"[..]));
-        assert_eq!(error.request(record, 0), None);
+        assert_eq!(error.request(record, Some(0)), None);
         for record in [
             "connection=9 request_id=- msec=1.5 request_time=0.250",
             "connection=9 request_id=abcdef msec=- request_time=0.250",
             "request_id=abcdef msec=1.5 request_time=0.250",
         ] {
-            assert_eq!(access.request(record.as_bytes(), 0), None, "{record}");
+            assert_eq!(access.request(record.as_bytes(), None), None, "{record}");
         }
     }
 
     #[test]
     fn apache_has_one_token_for_one_request() {
         let access = join("name='web'\nrole='access'\nconnection='L=(\\S+)'\nid='L=(\\S+)'").unwrap();
-        let request = access.request(b"GET / L=VpZQnH8AAAEAAEFAAAAA", 5).unwrap();
+        let request = access.request(b"GET / L=VpZQnH8AAAEAAEFAAAAA", Some(5)).unwrap();
         let mut table = JoinTable::default();
         table.note(request.connection, request.id, request.begin_ns, request.end_ns);
         assert_eq!(table.look_up(b"VpZQnH8AAAEAAEFAAAAA", 0, Duration::ZERO), Found::Id(b"VpZQnH8AAAEAAEFAAAAA"));
@@ -308,9 +351,16 @@ mod tests {
         for id in ["aaaa", "bbbb", "cccc"] {
             table.note(id.as_bytes(), id.as_bytes(), 0, 1);
         }
-        assert_eq!((table.len(), table.forgotten(), table.connections.len()), (2, 1, 2));
-        assert_eq!(table.look_up(b"aaaa", 0, Duration::ZERO), Found::Unknown);
-        assert_eq!(table.look_up(b"cccc", 0, Duration::ZERO), Found::Id(b"cccc"));
+        assert_eq!((table.len(), table.take_forgotten(), table.connections.len()), (2, 1, 2));
+        assert_eq!(table.look_up(b"aaaa", 2, Duration::ZERO), Found::Unknown);
+        assert_eq!(table.look_up(b"cccc", 2, Duration::ZERO), Found::Unknown, "it ended before");
+        assert_eq!(table.look_up(b"cccc", 1, Duration::ZERO), Found::Unknown, "another may have been forgotten");
+        table.note(b"cccc", b"dddd", 2, 4);
+        table.note(b"cccc", b"dddd", 2, 4);
+        assert_eq!((table.len(), table.look_up(b"cccc", 3, Duration::ZERO)), (2, Found::Id(b"dddd")));
+        table.forget_until(3);
+        assert_eq!(table.look_up(b"cccc", 3, Duration::ZERO), Found::Unknown);
+        assert_eq!(table.look_up(b"cccc", 4, Duration::ZERO), Found::Id(b"dddd"));
     }
 
     #[test]
@@ -321,6 +371,8 @@ mod tests {
             ("role='access'", "join.id is missing; an access log gives IDs"),
             ("role='error'\nid='(a)'", "join: an error log has `connection` alone, no `id`, `end` or `duration`"),
             ("role='access'\nid='(a)'\nend='(a)'", "join.end needs join.duration; without it there is no begin"),
+            ("role='error'\nwait='11m'", "join.wait must not be longer than 10m"),
+            ("role='access'\nid='(a)'\nwait='1s'", "join.wait belongs to the error log; it waits for the access log"),
             ("role='access'\nid='a'", "join.id \"a\" has no group; put the part to take into parentheses"),
         ] {
             assert_eq!(join(&format!("{head}{text}")).unwrap_err(), error);

@@ -1,6 +1,6 @@
 //! The windows of one file that are open, and the IDs that they give. Pure.
 //!
-//! Invariant: reading again from [`Windows::oldest_begin`] rebuilds the state, so every record behind the point that was reached
+//! Invariant: reading again from [`Windows::oldest`] rebuilds the state, so every record behind the point that was reached
 //! gets the same ID as if reading had never stopped. Three rules follow from it: an ID is made of its begin's time and place and
 //! of nothing else; a window in doubt lives on from its last begin, like the window that a later start would open there; and a
 //! window that is evicted takes along all that began before its last begin, so that no later start stands between its begins.
@@ -18,15 +18,11 @@ use super::attach::Attach;
 /// So many are open at a time; each takes about a hundred bytes.
 pub const OPEN_MAX: usize = 1024;
 
-/// What happened, since the state was made.
+/// What happened, since it was asked for last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Windows that were opened.
     pub opened: u64,
-    /// Records that got an ID.
-    pub attached: u64,
-    /// Records in a window that carry an ID of their own.
-    pub had_ids: u64,
     /// Second begins, which put a window in doubt.
     pub ambiguous: u64,
     /// Windows that ended by their timeout.
@@ -54,6 +50,8 @@ struct Window {
     key: u128,
     id: [u8; 36],
     in_doubt: bool,
+    /// The time that its begin was taken with.
+    time_ns: i64,
     last_begin: u64,
     timeout_ns: i64,
 }
@@ -76,53 +74,52 @@ impl Windows {
         }
     }
 
-    /// Takes the next record of the file; returns the ID to attach to it, the text of a UUID of version 7 (RFC 9562).
+    /// Takes the next line of the file, shipped or not; returns the ID of its window, the text of a UUID of version 7 (RFC 9562).
     ///
-    /// `time_ns` is the record's own time, or an inherited one. With a time of reading the same record gets another ID when it is
-    /// read again: a begin should have a time of its own.
+    /// `time_ns` is the line's own time, or an inherited one. With a time of reading the same line would get another ID when it is
+    /// read again.
     pub fn take(
         &mut self,
         attach: &Attach,
-        record: &[u8],
+        line: &[u8],
         time_ns: i64,
         source_id: &[u8; 16],
         position: u64,
-        has_found_ids: bool,
     ) -> Option<[u8; 36]> {
         self.end_timed_out(time_ns);
-        let role = attach.role(record);
+        let role = attach.role(line);
         let Some(key) = role.key else {
             self.counts.without_key += u64::from(role.begins);
             return None;
         };
         if role.begins {
-            let timeout_ns = time_ns.saturating_add(attach.timeout_ns());
-            self.begin(attach.has_end(), key, position, timeout_ns, || uuid_text(time_ns, source_id, position));
+            self.begin(attach, key, position, time_ns, || uuid_text(time_ns, source_id, position));
         }
         let begin = *self.begins.get(&key)?;
         let window = &self.open[&begin];
-        let id = (!window.in_doubt && !has_found_ids).then_some(window.id);
-        self.counts.had_ids += u64::from(!window.in_doubt && has_found_ids);
-        self.counts.attached += u64::from(id.is_some());
+        let id = (!window.in_doubt).then_some(window.id);
         if role.ends {
             self.close(begin);
         }
         id
     }
 
-    /// Where reading has to start again to rebuild the state; absent when nothing is open.
-    pub fn oldest_begin(&self) -> Option<u64> {
-        self.open.first_key_value().map(|(begin, _)| *begin)
+    /// Where reading has to start again to rebuild the state, and the time to be inherited there; absent when nothing is open.
+    pub fn oldest(&self) -> Option<(u64, i64)> {
+        self.open.first_key_value().map(|(begin, window)| (*begin, window.time_ns))
     }
 
-    /// What happened so far.
-    pub fn counts(&self) -> Counts {
-        self.counts
+    /// What happened since this was asked last.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
     }
 
-    fn begin(&mut self, has_end: bool, key: u128, position: u64, timeout_ns: i64, id: impl Fn() -> [u8; 36]) {
+    fn begin(&mut self, attach: &Attach, key: u128, position: u64, time_ns: i64, id: impl Fn() -> [u8; 36]) {
+        let timeout_ns = time_ns.saturating_add(attach.timeout_ns());
         if let Some(begin) = self.begins.get(&key).copied() {
-            if has_end && let Some(window) = self.open.get_mut(&begin) {
+            if attach.has_end()
+                && let Some(window) = self.open.get_mut(&begin)
+            {
                 self.counts.ambiguous += 1;
                 window.in_doubt = true;
                 window.last_begin = position;
@@ -135,7 +132,7 @@ impl Windows {
         if self.open.len() == self.open_max {
             self.evict_oldest();
         }
-        let window = Window { key, id: id(), in_doubt: false, last_begin: position, timeout_ns };
+        let window = Window { key, id: id(), in_doubt: false, time_ns, last_begin: position, timeout_ns };
         self.open.insert(position, window);
         self.begins.insert(key, position);
         self.next_timeout_ns = self.next_timeout_ns.min(timeout_ns);
@@ -164,8 +161,8 @@ impl Windows {
     /// A start at a begin between the evicted window's first and last one would open a window that is not open here, so all of
     /// those go too.
     fn evict_oldest(&mut self) {
-        let mut until = self.oldest_begin().unwrap_or_default();
-        while let Some(begin) = self.oldest_begin().filter(|begin| *begin <= until) {
+        let mut until = self.oldest().map_or(0, |(begin, _)| begin);
+        while let Some((begin, _)) = self.oldest().filter(|(begin, _)| *begin <= until) {
             until = until.max(self.open[&begin].last_begin);
             self.close(begin);
             self.counts.evicted += 1;
@@ -208,16 +205,14 @@ mod tests {
         Attach::new(&raw).unwrap()
     }
 
-    /// Feeds records, one a second, of 100 bytes each; a record that ends with `+id` carries an ID. Tells by the number of its
-    /// begin which ID each record got.
+    /// Feeds records, one a second, of 100 bytes each. Tells by the number of its begin which ID each record got.
     fn fed(windows: &mut Windows, attach: &Attach, records: &[&str]) -> Vec<Option<usize>> {
         let id_of = |at: usize| uuid_text(at as i64 * SECOND, &SOURCE, at as u64 * 100);
         records
             .iter()
             .enumerate()
             .map(|(at, record)| {
-                let has_ids = record.ends_with("+id");
-                let id = windows.take(attach, record.as_bytes(), at as i64 * SECOND, &SOURCE, at as u64 * 100, has_ids);
+                let id = windows.take(attach, record.as_bytes(), at as i64 * SECOND, &SOURCE, at as u64 * 100);
                 id.map(|id| (0..records.len()).find(|begin| id_of(*begin) == id).unwrap())
             })
             .collect()
@@ -229,7 +224,6 @@ mod tests {
             ("from begin to end", Some("end"), "k=a,k=a begin,k=b,k=a,k=a end,k=a", "-1-11-"),
             ("keys apart", Some("end"), "k=a begin,k=b begin,k=a,k=b end,k=a end", "01010"),
             ("begin and end at once", Some("end"), "k=a begin end,k=a", "0-"),
-            ("own IDs are left alone", Some("end"), "k=a begin,k=a +id,k=a", "0-0"),
             ("in doubt until the end", Some("end"), "k=a begin,k=a begin,k=a,k=a end,k=a begin", "0---4"),
             ("the next begin ends", None, "k=a begin,k=a,k=a begin,k=a", "0022"),
             ("without a key", Some("end"), "begin,x", "--"),
@@ -246,14 +240,14 @@ mod tests {
     #[test]
     fn what_happens_is_counted() {
         let mut windows = Windows::new(2);
-        let records = ["begin", "k=a begin", "k=a +id", "k=a begin", "k=a", "k=b begin", "k=c begin", "k=b end"];
+        let records = ["begin", "k=a begin", "k=a", "k=a begin", "k=a", "k=b begin", "k=c begin", "k=b end"];
         fed(&mut windows, &rule(Some("end")), &records);
-        let counts = windows.counts();
-        assert_eq!((counts.opened, counts.attached, counts.had_ids, counts.ambiguous), (3, 4, 1, 1));
-        assert_eq!((counts.evicted, counts.without_key, counts.timed_out), (1, 1, 0));
-        assert_eq!(windows.oldest_begin(), Some(600));
-        windows.take(&rule(None), b"", 17 * SECOND, &SOURCE, 800, false);
-        assert_eq!((windows.oldest_begin(), windows.counts().timed_out), (None, 1));
+        let counts = windows.take_counts();
+        assert_eq!((counts.opened, counts.ambiguous, counts.evicted), (3, 1, 1));
+        assert_eq!((counts.without_key, counts.timed_out), (1, 0));
+        assert_eq!(windows.oldest(), Some((600, 6 * SECOND)));
+        windows.take(&rule(None), b"", 17 * SECOND, &SOURCE, 800);
+        assert_eq!((windows.oldest(), windows.take_counts().timed_out), (None, 1));
     }
 
     #[test]
@@ -271,17 +265,12 @@ mod tests {
     struct Line {
         text: String,
         step_ms: i64,
-        has_ids: bool,
     }
 
     fn lines() -> impl Strategy<Value = Vec<Line>> {
         let text = (0..6u8, prop_oneof![Just("begin"), Just("begin"), Just("end"), Just(""), Just("begin end")])
             .prop_map(|(key, word)| format!("k={key} {word}"));
-        let line = (text, -500i64..3000, proptest::bool::weighted(0.1)).prop_map(|(text, step_ms, has_ids)| Line {
-            text,
-            step_ms,
-            has_ids,
-        });
+        let line = (text, -500i64..3000).prop_map(|(text, step_ms)| Line { text, step_ms });
         proptest::collection::vec(line, 1..120)
     }
 
@@ -296,8 +285,8 @@ mod tests {
             let run = |windows: &mut Windows, from: usize| -> Vec<(Option<[u8; 36]>, usize)> {
                 (from..lines.len()).map(|at| {
                     let line = &lines[at];
-                    let id = windows.take(&attach, line.text.as_bytes(), times[at], &SOURCE, at as u64, line.has_ids);
-                    (id, windows.oldest_begin().map_or(at + 1, |begin| begin as usize))
+                    let id = windows.take(&attach, line.text.as_bytes(), times[at], &SOURCE, at as u64);
+                    (id, windows.oldest().map_or(at + 1, |(begin, _)| begin as usize))
                 }).collect()
             };
             let whole = run(&mut Windows::new(open_max), 0);

@@ -43,6 +43,8 @@ pub struct Record {
     pub severity: u8,
     pub flags: u8,
     pub ids: Vec<String>,
+    /// Those of them that a rule attached.
+    pub attached: Vec<String>,
 }
 
 /// What the tests look at and turn.
@@ -456,10 +458,12 @@ fn decode(batch: &Batch) -> Result<(Vec<u8>, Vec<Record>), String> {
     let (mut at, mut time_ns, mut reference) = (0, 0i64, 0);
     for (record, length) in lengths.iter().map(|length| *length as usize).enumerate() {
         time_ns += columns.time_deltas_ns[record];
-        let ids = columns.id_refs[reference..reference + columns.id_counts[record] as usize]
+        let found = columns.id_refs[reference..reference + columns.id_counts[record] as usize]
             .iter()
-            .map(|id| String::from_utf8_lossy(&columns.ids[*id as usize].value).into_owned())
-            .collect();
+            .map(|id| &columns.ids[*id as usize]);
+        let text = |id: &clew_proto::v1::TransactionId| String::from_utf8_lossy(&id.value).into_owned();
+        let attached = found.clone().filter(|id| id.attached).map(text).collect();
+        let ids = found.map(text).collect();
         reference += columns.id_counts[record] as usize;
         records.push(Record {
             line: raw[at..at + length].to_vec(),
@@ -467,6 +471,7 @@ fn decode(batch: &Batch) -> Result<(Vec<u8>, Vec<Record>), String> {
             severity: columns.severities[record],
             flags: columns.flags[record],
             ids,
+            attached,
         });
         at += length;
     }

@@ -32,6 +32,7 @@ fn remembered(number: u64) -> Remembered {
         compression: [None, Some(Compression::Gzip), Some(Compression::Zstd)][number as usize % 3],
         fresh: number == 3,
         may_be_copy: false,
+        windows_from: (number == 2).then_some((number, Some(-7))),
     }
 }
 
