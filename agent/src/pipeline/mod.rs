@@ -22,7 +22,7 @@
 //! The loop waits for an event or for the next thing that is due. Nothing in it blocks on the network: what cannot be sent now
 //! waits in its file.
 
-mod by_line;
+pub(crate) mod by_line;
 mod catch_up;
 mod copies;
 mod drain;
@@ -30,7 +30,7 @@ mod examine;
 mod family;
 pub(crate) mod files;
 mod keeper;
-mod line_reader;
+pub(crate) mod line_reader;
 mod once;
 mod queue;
 mod reload;

@@ -80,6 +80,7 @@ impl Pipeline {
             source.treatment = config.treatment.clone();
             source.lines = None;
             source.memory = Memory::default();
+            source.by_line = None;
             source.stalled = None;
         }
         let service = if service.contains('{') { fill(service, &source.labels) } else { service.to_owned() };

@@ -50,6 +50,9 @@ pub fn trial(config: &Path, path: &Path, options: Options, print: &mut dyn FnMut
         bytes.truncate(BYTES_MAX as usize);
         notes.push(format!("only the first {BYTES_MAX} bytes are tried"));
     }
+    if treatment.join().is_some_and(|join| !join.is_access()) {
+        notes.push("join: the IDs stand in the access log, which is not read here".to_owned());
+    }
     let mut summary = Summary::default();
     if !options.json {
         notes.iter().for_each(|note| print(format!("note: {note}")));
@@ -117,7 +120,9 @@ mod tests {
     const CONFIG: &str = "[[source]]\nservice = 'first'\ninclude = ['/nowhere/*.log']\n\
         [[source]]\nservice = 'shop'\ninclude = ['ROOT/*.log']\ntime_zone = 'UTC'\n\
         [[source.redact]]\nbuiltin = 'card'\n[[source.drop]]\nbelow = 'debug'\n[[source.drop]]\npattern = 'healthz'\n\
-        [[source.sample]]\nrate = 0.0\npattern = 'noise'\n[[source.id]]\npattern = 'order=(?<id>[A-Z0-9]+)'\nkind = 'transaction'\n";
+        [[source.sample]]\nrate = 0.0\npattern = 'noise'\n[[source.id]]\npattern = 'order=(?<id>[A-Z0-9]+)'\nkind = 'transaction'\n\
+        [[source]]\nservice = 'batch'\ninclude = ['/nowhere/else/*.log']\n\
+        [source.attach]\nbegin = 'job started'\nend = 'job done'\nkey = 'thread=(\\w+)'\n";
 
     fn tried(text: &str, name: &str, options: Options) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
@@ -186,6 +191,20 @@ mod tests {
         assert!(!text.contains("dropped by"), "{text}");
         let text = tried(LINES, "other.txt", Options { source: Some(2), json: false }).join("\n");
         assert!(text.contains("note: as source 2 (shop)\n") && text.contains("dropped by"), "{text}");
+    }
+
+    #[test]
+    fn ids_are_attached_as_the_agent_would() {
+        let lines = "2026-11-23T12:00:00Z INFO thread=a job started\n2026-11-23T12:00:01Z INFO thread=b between\n\
+            2026-11-23T12:00:02Z INFO thread=a work\n2026-11-23T12:00:03Z INFO thread=a job done\n\
+            2026-11-23T12:00:04Z INFO thread=a after\n";
+        let lines = tried(lines, "a.log", Options { source: Some(3), json: true });
+        let ids: Vec<_> = lines[..5]
+            .iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["ids"][0].clone())
+            .collect();
+        assert_eq!((ids[0]["why"].as_str(), ids[1].is_null(), ids[4].is_null()), (Some("by a rule"), true, true));
+        assert_eq!((&ids[2]["value"], &ids[3]["value"]), (&ids[0]["value"], &ids[0]["value"]));
     }
 
     #[test]

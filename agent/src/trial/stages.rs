@@ -12,13 +12,18 @@ use crate::config;
 use crate::frame::open;
 use crate::identity::GUARD_BYTES_MAX;
 use crate::parse::layout::Memory;
+use crate::pipeline::by_line::{ByLine, Rule};
+use crate::pipeline::line_reader::{Begin, LINE_BYTES_MAX, Portion};
 use crate::pipeline::report::lines_text;
-use crate::pipeline::stage::{Given, Scratch, Stage, Witness};
+use crate::pipeline::stage::{Given, IdsByLine, Scratch, Stage, Witness};
 use crate::pipeline::turn::{RECORD_LINES_MAX, WOVEN_BYTES_MAX, tails};
 use crate::record::Fields;
 use crate::rules::keep::Decision;
 use crate::ship::session::now_ns;
-use crate::treatment::{Lines, Treatment};
+use crate::treatment::{LineRule, Lines, Treatment};
+
+/// The file is no source: IDs that are attached here are not those that an agent would attach.
+const SOURCE_ID: [u8; 16] = [0; 16];
 
 /// What was seen of a record that is in the batch.
 pub struct Reasons {
@@ -57,6 +62,19 @@ pub fn run(
     let (mut builder, mut fields, mut scratch) = (Builder::default(), Fields::default(), Scratch::default());
     let mut memory = Memory::default();
     let (mut position, mut last_time_ns, mut after_text) = (0, None, true);
+    let attach = match &treatment.line_rule {
+        Some(LineRule::Attach(attach)) => Some(attach),
+        _ => None,
+    };
+    let mut by_line = attach.map(|_| ByLine::new(Begin::default()));
+    let portion = |bytes, position: usize| Portion {
+        bytes,
+        position: position as u64,
+        lines,
+        reading: &treatment.reading,
+        reference_ns: modified_ns,
+        line_bytes_max: LINE_BYTES_MAX.min(limits.record_bytes_max as usize),
+    };
     while position < bytes.len() {
         let wanted = match lines {
             Lines::Plain => limits.batch_bytes_max,
@@ -76,7 +94,7 @@ pub fn run(
             let given = Given {
                 bytes: &bytes[position..end],
                 position: position as u64,
-                source_id: &[0; 16],
+                source_id: &SOURCE_ID,
                 bytes_before: &bytes[position.saturating_sub(lookback)..position],
                 after_text,
                 tail: *tail,
@@ -88,7 +106,15 @@ pub fn run(
             };
             let mut stage =
                 Stage::witnessed(&mut builder, &mut fields, &mut scratch, treatment, &mut memory, given, &mut seen);
+            let whole = portion(&bytes[position..end], position);
+            if let (Some(by_line), Some(attach)) = (&mut by_line, attach) {
+                let rule = Rule::Attach(attach, &SOURCE_ID);
+                stage.ids_by_line = Some(IdsByLine { by_line, rule, portion: whole, kind: attach.kind() });
+            }
             consumed = stage.run(lines);
+            if let (Some(by_line), Some(attach)) = (&mut by_line, attach) {
+                by_line.advance((position + consumed) as u64, &mut Rule::Attach(attach, &SOURCE_ID), &whole);
+            }
             if consumed > 0 {
                 after_text = stage.after_text;
                 break;
