@@ -85,7 +85,8 @@ mod tests {
             let open = open_streams(text, Framing::Cri);
             assert_eq!((open.before, open.inside_line), ([Before::Nothing; 3], false));
         }
-        let open = open_streams(b"2026-11-23T12:00:00Z stderr F a\n\02026-11-23T12:00:00Z stdout F b\n", Framing::Cri);
+        let open =
+            open_streams(b"2026-11-23T12:00:00Z stderr F a\n\x002026-11-23T12:00:00Z stdout F b\n", Framing::Cri);
         assert_eq!(open.before, [Before::Text, Before::Nothing, Before::Nothing]);
     }
 }

@@ -58,7 +58,7 @@ pub fn mutate(random: &mut Rng, input: &mut Vec<u8>, other: &[u8], tokens: &[&st
             input.truncate(at);
             input.extend_from_slice(&other[random.usize(..=other.len())..]);
         }
-        8 => insert(input, at, &other[stretch(random, other.len())].to_vec()),
+        8 => insert(input, at, &other[stretch(random, other.len())]),
         9 => number(random, input, at),
         10 => digits(random, input, at),
         11 => {
