@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::trace::Place;
 use super::{Belongs, line};
+use crate::parse::id_pattern::last_line;
 
 /// As it is written in a config.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
@@ -92,7 +93,8 @@ impl Joining {
 }
 
 fn compile(name: &str, pattern: Option<&str>) -> Result<Option<Regex>, String> {
-    let compile = |pattern| Regex::new(pattern).map_err(|error| format!("joining.{name}: {error}"));
+    let compile =
+        |pattern| Regex::new(pattern).map_err(|error| format!("joining.{name}: {}", last_line(&error.to_string())));
     pattern.map(compile).transpose()
 }
 
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn patterns_are_checked() {
         let raw = RawJoining { start: Some("[".into()), ..RawJoining::default() };
-        assert!(Joining::new(&raw).is_err_and(|error| error.starts_with("joining.start: ")));
+        assert!(Joining::new(&raw).is_err_and(|error| error == "joining.start: unclosed character class"));
         let raw = RawJoining { start: Some("^a".into()), enabled: Some(false), ..RawJoining::default() };
         assert!(matches!(Joining::new(&raw), Ok(Joining::Off)));
         assert!(matches!(Joining::new(&RawJoining::default()), Ok(Joining::BuiltIn)));

@@ -38,7 +38,8 @@ pub const KINDS: [(&str, IdKind); 5] = [
 impl IdPattern {
     /// Checks the pattern and the kind; the error says what is wrong and what would be right.
     pub fn new(raw: &RawIdPattern) -> Result<Self, String> {
-        let pattern = Regex::new(&raw.pattern).map_err(|error| format!("id pattern {:?}: {error}", raw.pattern))?;
+        let pattern = Regex::new(&raw.pattern)
+            .map_err(|error| format!("id pattern {:?}: {}", raw.pattern, last_line(&error.to_string())))?;
         if pattern.captures_len() < 2 {
             return Err(format!(
                 "id pattern {:?}: no group: put the id in one, as in order=(?<id>[0-9]+)",
@@ -67,6 +68,12 @@ impl IdPattern {
             }
         }
     }
+}
+
+/// The parser of patterns draws what it says over several lines; what is wrong stands in the last one.
+pub fn last_line(error: &str) -> &str {
+    let line = error.trim_end().rsplit('\n').next().unwrap_or(error);
+    line.strip_prefix("error: ").unwrap_or(line)
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ pub fn number(text: &[u8]) -> Option<i64> {
 pub fn with_nanoseconds(time_ns: i64, digits: &[u8]) -> i64 {
     let nanoseconds = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
     match nanoseconds {
-        Some(nanoseconds @ 0..NS) if time_ns % NS == 0 => time_ns + nanoseconds,
+        Some(nanoseconds @ 0..NS) if time_ns % NS == 0 => time_ns.saturating_add(nanoseconds),
         _ => time_ns,
     }
 }
@@ -310,7 +310,10 @@ mod tests {
         assert_eq!(nearest_day(23 * 3600 * NS, &Zone::Utc, january), Some(january - 3600 * NS));
         assert_eq!(nearest_day(3600 * NS, &Zone::Utc, january), Some(january + 3600 * NS));
         // A file that says it was written at the end of time.
-        assert!(nearest_day(3600 * NS, &Zone::Utc, i64::MAX).is_some());
+        for zone in ["UTC", "-20:00", "+20:00", "Europe/Berlin", "America/Lima"].map(|name| Zone::new(name).unwrap()) {
+            assert!(nearest_day(3600 * NS, &zone, i64::MAX).is_some());
+        }
+        assert_eq!(with_nanoseconds(i64::MAX / NS * NS, b"999999999"), i64::MAX);
     }
 
     proptest! {

@@ -42,12 +42,12 @@ impl Zone {
     pub fn instant_ns(&self, clock_ns: i64) -> Option<i64> {
         match self {
             Zone::Utc => Some(clock_ns),
-            Zone::Fixed(offset) => Some(clock_ns - offset * NS),
+            Zone::Fixed(offset) => clock_ns.checked_sub(offset * NS),
             Zone::Named(zone) => {
                 let clock = Timestamp::new(clock_ns.div_euclid(NS), 0).ok()?;
                 let civil = Offset::UTC.to_datetime(clock);
                 let instant = zone.to_timestamp(civil).ok()?;
-                Some(instant.as_second() * NS + clock_ns.rem_euclid(NS))
+                instant.as_second().checked_mul(NS)?.checked_add(clock_ns.rem_euclid(NS))
             }
         }
     }

@@ -48,12 +48,14 @@ fn run(name: &'static str, compression: Compression, mut seeds: Vec<Vec<u8>>, to
             // Behind, in the middle, and again before.
             let mut inflate = open(file);
             let mut part = vec![0; 5000];
-            for at in [length / 2, length.saturating_sub(100), 0, length + 10] {
-                let read = inflate.read_at(at as u64, &mut part).expect("it could be read at once");
-                if length < READ_BYTES_MAX {
-                    let expected = &whole[at.min(length)..length.min(at + part.len())];
-                    assert!(part[..read] == *expected, "{read} bytes at {at} of {length}");
+            for at in [length / 2, length.saturating_sub(part.len()), 0, length + 10] {
+                if length == READ_BYTES_MAX && at + part.len() > length {
+                    // What lies behind may be damaged.
+                    continue;
                 }
+                let read = inflate.read_at(at as u64, &mut part).expect("it could be read at once");
+                let expected = &whole[at.min(length)..length.min(at + part.len())];
+                assert!(part[..read] == *expected, "{read} bytes at {at} of {length}");
             }
         }
         (at_once.map_err(|error| error.kind()).map(usize::checked_ilog2), known.checked_ilog2())

@@ -170,7 +170,8 @@ fn times() {
         // RFC 3339, as jiff reads it too.
         let is_strict =
             end == text.len() && text.get(10) == Some(&b'T') && text.ends_with(b"Z") && !text.contains(&b',');
-        if is_strict && !text.contains(&b'/') {
+        // A leap second is the second behind it here, and the one before it there.
+        if is_strict && !text.contains(&b'/') && memchr::memmem::find(text, b":60").is_none() {
             let jiffs = std::str::from_utf8(text).ok().and_then(|text| text.parse::<jiff::Timestamp>().ok());
             if let (Some(jiffs), Some(ours)) = (jiffs, values[0]) {
                 assert_eq!(i128::from(ours), jiffs.as_nanosecond(), "jiff reads it otherwise");
