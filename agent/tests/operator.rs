@@ -176,6 +176,47 @@ fn a_source_that_goes_and_comes_back_loses_and_repeats_nothing() {
     assert!(state.sources.values().all(|source| source.gaps.is_empty()));
 }
 
+/// Sources come and go, and change, between kills and rotations, and nobody waits for anything.
+#[test]
+fn reloads_among_kills_and_rotations_lose_and_repeat_nothing() {
+    let mut house = House::new();
+    house.limits = "batch_bytes_max = \"4KiB\"".into();
+    let (kept, other) = (house.path("kept.log"), house.path("other.log"));
+    let kept_source = source(&house, "app", "kept.log", "");
+    let both = kept_source.clone() + &source(&house, "app", "other.log", "");
+    let changed = source(&house, "app", "*.log", "format = \"json\"");
+    let mut number = 0;
+    house.start();
+    for round in 0..12 {
+        for path in [&kept, &other] {
+            append(path, number..number + 100);
+            number += 100;
+        }
+        write_sources(&house, [&kept_source, &both, &changed][round % 3]);
+        // The signal's handler has to be there: before that it would end the program.
+        wait_until("the control socket", || house.run(&["reload"]).0 == Some(0));
+        if round % 4 == 1 {
+            for rotation in (1..6).rev() {
+                let rotated = |rotation: usize| house.path(&format!("other.log.{rotation}"));
+                let _ = fs::rename(rotated(rotation), rotated(rotation + 1));
+            }
+            fs::rename(&other, house.path("other.log.1")).unwrap();
+        }
+        if round % 3 == 2 {
+            house.kill();
+            house.start();
+        } else {
+            house.signal(Signal::HUP);
+        }
+    }
+    write_sources(&house, &both);
+    wait_until("the control socket", || house.run(&["reload"]).0 == Some(0));
+    house.wait_lines(number);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..number));
+    assert!(house.fake.state().sources.values().all(|source| source.gaps.is_empty()));
+}
+
 #[test]
 fn what_changes_in_a_source_holds_from_then_on() {
     let mut house = House::new();

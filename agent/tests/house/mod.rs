@@ -64,7 +64,9 @@ impl House {
             self.fake.address, self.extra, self.limits
         );
         let path = self.folder.path().join("agent.toml");
-        fs::write(&path, text).unwrap();
+        // As a whole: an agent that was just started may be reading it.
+        fs::write(path.with_extension("new"), text).unwrap();
+        fs::rename(path.with_extension("new"), &path).unwrap();
         path
     }
 
