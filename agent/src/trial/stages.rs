@@ -112,11 +112,12 @@ pub fn run(
                 stage.ids_by_line = Some(IdsByLine { by_line, rule, portion: whole, kind: attach.kind() });
             }
             consumed = stage.run(lines);
+            let is_text = stage.after_text;
             if let (Some(by_line), Some(attach)) = (&mut by_line, attach) {
                 by_line.advance((position + consumed) as u64, &mut Rule::Attach(attach, &SOURCE_ID), &whole);
             }
             if consumed > 0 {
-                after_text = stage.after_text;
+                after_text = is_text;
                 break;
             }
         }
