@@ -423,6 +423,24 @@ fn long_lines_are_cut_and_marked() {
 }
 
 #[test]
+fn a_secret_that_a_cut_goes_through_does_not_leave_the_host() {
+    let mut house = House::with_source("redact = [{ pattern = 'secret-[0-9]{40}' }]\n");
+    house.limits = "record_bytes_max = \"16KiB\"".into();
+    let secret = format!("secret-{}", "4".repeat(40));
+    let line = format!("{}{secret}{}{secret}", "x".repeat((16 << 10) - 20), "y".repeat(12 << 10));
+    append_text(&house.path("a.log"), &format!("{line}\nshort {secret}\n"));
+    house.start();
+    house.fake.wait_for("three records", |state| state.records("app").len() == 3);
+    assert_eq!(house.stop(), Some(0));
+    let records = house.fake.state().records("app");
+    let texts: Vec<String> = records.iter().map(|record| String::from_utf8_lossy(&record.line).into_owned()).collect();
+    assert!(texts.iter().all(|text| !text.contains("44") && !text.contains("secret")), "{texts:?}");
+    assert!(texts[0].starts_with("xxxx") && texts[0].ends_with("[withheld: cut here]"));
+    assert!(texts[1].starts_with("[withheld: cut here]yyyy") && texts[1].ends_with("[redacted]\n"), "{}", texts[1]);
+    assert_eq!(texts[2], "short [redacted]\n");
+}
+
+#[test]
 fn lost_sessions_lose_and_double_nothing() {
     let mut house = House::new();
     house.limits = "batch_bytes_max = \"4KiB\"".into();

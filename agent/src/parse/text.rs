@@ -36,6 +36,35 @@ pub fn parse(line: &[u8], reading: &Reading, reference_ns: i64, memory: &mut Mem
     find_ids(line, &mut fields.ids);
 }
 
+/// What a byte may be part of, as bits.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let at = byte as u8;
+        if at.is_ascii_alphanumeric() || matches!(at, b'_' | b'-' | b'.' | b'@') {
+            classes[byte] |= KEY;
+        }
+        let closes = matches!(at, b'"' | b'\'' | b'\\' | b',' | b';' | b'&' | b'|');
+        if at.is_ascii_whitespace() || closes || matches!(at, b'[' | b']' | b'(' | b')' | b'{' | b'}' | b'<' | b'>') {
+            classes[byte] |= VALUE_END;
+        }
+        if at.is_ascii_hexdigit() || at == b'-' {
+            classes[byte] |= HEX_OR_DASH;
+        }
+        byte += 1;
+    }
+    classes
+};
+const KEY: u8 = 1;
+const VALUE_END: u8 = 2;
+const HEX_OR_DASH: u8 = 4;
+
+#[inline]
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES[byte as usize] & class != 0
+}
+
 /// Puts the IDs of `text` into `ids`.
 pub fn find_ids(text: &[u8], ids: &mut Ids) {
     for at in memchr::memchr3_iter(b'=', b':', b'[', text) {
@@ -69,9 +98,7 @@ fn key_before(text: &[u8], at: usize) -> Option<(&[u8], bool)> {
     }
     let low = end.saturating_sub(KEY_LENGTH_MAX);
     let mut begin = end;
-    while begin > low
-        && (text[begin - 1].is_ascii_alphanumeric() || matches!(text[begin - 1], b'_' | b'-' | b'.' | b'@'))
-    {
+    while begin > low && is(text[begin - 1], KEY) {
         begin -= 1;
     }
     (begin < end).then(|| (&text[begin..end], quoted))
@@ -87,30 +114,11 @@ fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
     while matches!(text.get(at), Some(b'"' | b'\'' | b'\\' | b'[' | b'<' | b'{' | b'(')) {
         at += 1;
     }
-    let is_end = |byte: &u8| {
-        byte.is_ascii_whitespace()
-            || matches!(
-                byte,
-                b'"' | b'\''
-                    | b'\\'
-                    | b','
-                    | b';'
-                    | b'['
-                    | b']'
-                    | b'('
-                    | b')'
-                    | b'{'
-                    | b'}'
-                    | b'<'
-                    | b'>'
-                    | b'&'
-                    | b'|'
-            )
-    };
     let rest = &text[at.min(text.len())..];
     // .NET's hierarchical IDs begin with a bar.
     let from = usize::from(rest.first() == Some(&b'|'));
-    let value = &rest[..rest[from..].iter().position(is_end).map_or(rest.len(), |length| from + length)];
+    let value =
+        &rest[..rest[from..].iter().position(|byte| is(*byte, VALUE_END)).map_or(rest.len(), |length| from + length)];
     // A full stop ends a sentence, a colon a heading.
     match value.last() {
         Some(b'.' | b':') => &value[..value.len() - 1],
@@ -180,7 +188,7 @@ fn linking(text: &[u8], ids: &mut Ids) {
 
 /// Tokens that are an ID by their shape alone. Only every 35th byte is looked at until one may be inside of such a token.
 fn bare(text: &[u8], ids: &mut Ids) {
-    let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    let is_part = |byte: u8| is(byte, HEX_OR_DASH);
     let mut at = BARE_LENGTH_MIN - 1;
     while at < text.len() {
         if !is_part(text[at]) {

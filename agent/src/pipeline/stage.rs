@@ -20,6 +20,7 @@ use crate::parse::{self, Shape};
 use crate::record::{Fields, IdKind, flag, mark};
 use crate::rules::keep::{Decision, position_hash};
 use crate::rules::redact::Outcome;
+use crate::rules::seam;
 use crate::treatment::{Lines, Treatment};
 
 /// Memory that is used again from turn to turn.
@@ -27,6 +28,7 @@ use crate::treatment::{Lines, Treatment};
 pub struct Scratch {
     unwrapped: Unwrapped,
     woven: Woven,
+    seamed: Vec<u8>,
     redacted: Vec<u8>,
 }
 
@@ -107,6 +109,8 @@ pub struct Stage<'a, W = ()> {
     at: usize,
     /// What became of the record before; its rest goes the same way.
     left_out: Option<Decision>,
+    /// Whether the record before was cut at the length limit. None: it came in another turn.
+    was_cut: Option<bool>,
     witness: W,
 }
 
@@ -150,6 +154,7 @@ impl<'a, W: Witness> Stage<'a, W> {
             is_text: false,
             at: 0,
             left_out: None,
+            was_cut: None,
             witness,
         }
     }
@@ -258,8 +263,14 @@ impl<'a, W: Witness> Stage<'a, W> {
     }
 
     /// A record whose fields were read.
-    fn record(&mut self, length: usize, content: &[u8], flags: u8, mut marks: u8) {
-        self.counts.cut += u64::from(flags & flag::CUT != 0);
+    fn record(&mut self, length: usize, content: &[u8], flags: u8, marks: u8) {
+        let is_cut = flags & flag::CUT != 0;
+        self.counts.cut += u64::from(is_cut);
+        self.decide_and_push(length, content, flags, marks);
+        self.was_cut = Some(is_cut);
+    }
+
+    fn decide_and_push(&mut self, length: usize, content: &[u8], flags: u8, mut marks: u8) {
         for pattern in &self.treatment.ids {
             pattern.find(content, &mut self.fields.ids);
         }
@@ -284,7 +295,14 @@ impl<'a, W: Witness> Stage<'a, W> {
         if !self.treatment.redact.is_empty() {
             let begin = Instant::now();
             let mut redacted = std::mem::take(&mut self.scratch.redacted);
-            let outcome = self.treatment.redact.redact(content, &mut redacted, &mut || begin.elapsed());
+            let begins_cut = flags & flag::CONTINUES != 0 && self.was_cut != Some(false);
+            let is_seamed = seam::withhold(content, begins_cut, flags & flag::CUT != 0, &mut self.scratch.seamed);
+            let given = if is_seamed { &self.scratch.seamed } else { content };
+            let mut outcome = self.treatment.redact.redact(given, &mut redacted, &mut || begin.elapsed());
+            if is_seamed && outcome == Outcome::Unchanged {
+                redacted.clone_from(&self.scratch.seamed);
+                outcome = Outcome::Redacted;
+            }
             match outcome {
                 Outcome::Unchanged => {}
                 Outcome::Redacted => {

@@ -7,6 +7,7 @@
 //! | `pattern` | regular expressions, severities and kinds as a configuration writes them |
 //! | `keep` | `[[source.drop]]` and `[[source.sample]]`: which records are shipped |
 //! | `redact` | `[[source.redact]]`: secrets are replaced; what cannot be redacted in time is withheld |
+//! | `seam` | what may be half a secret, where a long line was cut, is withheld |
 //! | `builtin` | the secrets that are known by name |
 //! | `number` | cards and IBANs: digits that prove themselves by a checksum |
 //! | `attach` | `[source.attach]`: records between a begin and an end get one ID |
@@ -20,4 +21,5 @@ pub mod keep;
 mod number;
 mod pattern;
 pub mod redact;
+pub mod seam;
 pub mod window;

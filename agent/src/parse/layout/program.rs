@@ -7,6 +7,8 @@ use crate::record::Severity;
 
 /// PostgreSQL's level stands this near behind the time.
 const POSTGRES_WITHIN: usize = 160;
+/// And the dashes of Spring Boot this near.
+const SPRING_WITHIN: usize = 60;
 
 /// Severity and layout of a line whose time is `stamp` at `begin`.
 #[inline]
@@ -33,7 +35,7 @@ pub fn read(line: &[u8], begin: usize, stamp: Stamp, format: Format) -> (Severit
     let severity = severity::in_text(line, stamp.end);
     let layout = if begin > 0 {
         "timestamp"
-    } else if memchr::memmem::find(&rest[..rest.len().min(60)], b" --- [").is_some() {
+    } else if is_spring(&rest[..rest.len().min(SPRING_WITHIN)]) {
         "spring"
     } else if rest.starts_with(b" - ") {
         "python"
@@ -43,6 +45,11 @@ pub fn read(line: &[u8], begin: usize, stamp: Stamp, format: Format) -> (Severit
         "timestamp"
     };
     (severity, layout)
+}
+
+/// `  INFO 1 --- [main] `.
+fn is_spring(window: &[u8]) -> bool {
+    memchr::memchr_iter(b'-', window).any(|at| at > 0 && window[at - 1] == b' ' && window[at..].starts_with(b"--- ["))
 }
 
 /// ` [error] 7#7: `.
