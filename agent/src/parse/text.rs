@@ -130,9 +130,16 @@ fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
 /// Envoy's access log.
 fn bracket(rest: &[u8], ids: &mut Ids) {
     const LENGTH_MAX: usize = 120;
+    // A time in front of an access log's line.
+    const BRACKET_LENGTH_MIN: usize = 20;
+    // `,<16 hex>,<16 hex>`
+    const SLEUTH_LENGTH_MIN: usize = 34;
     let window = &rest[..rest.len().min(LENGTH_MAX)];
     let Some(end) = memchr::memchr(b']', window) else { return };
     let inside = &window[..end];
+    if inside.len() < BRACKET_LENGTH_MIN {
+        return;
+    }
     let is_trace = |trace: &[u8]| matches!(trace.len(), 16 | 32) && is_hex(trace);
     let is_span = |span: &[u8]| span.len() == 16 && is_hex(span);
     if inside.len() == 36 && is_uuid(inside) {
@@ -147,6 +154,9 @@ fn bracket(rest: &[u8], ids: &mut Ids) {
     }
     if inside.len() >= 20 && inside[10] == b'T' && inside.ends_with(b"Z") && rest[end + 1..].starts_with(b" \"") {
         return envoy(&rest[end + 1..], ids);
+    }
+    if inside.len() < SLEUTH_LENGTH_MIN {
+        return;
     }
     let mut parts = inside.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     if let (Some(_), Some(trace), Some(span)) = (parts.next(), parts.next(), parts.next())
