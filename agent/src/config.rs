@@ -146,7 +146,12 @@ pub struct SourceConfig {
 impl SourceConfig {
     /// Whether one of the includes names `path`, by itself or as a rotated sibling.
     pub fn covers(&self, path: &Path) -> bool {
-        self.named_by(path).is_some() && !self.exclude.matches(path)
+        self.named_by(path).is_some_and(|(_, live)| self.left_out_by(path, live.as_deref()).is_none())
+    }
+
+    /// The exclude that leaves out `path`, by itself or as a rotated sibling of `live`.
+    pub fn left_out_by(&self, path: &Path, live: Option<&OsStr>) -> Option<&str> {
+        self.exclude.which(path).or_else(|| self.exclude.which(&path.with_file_name(live?)))
     }
 
     /// The include that names `path`, by itself or as a rotated sibling: its place in the list, and the live name in the latter case.

@@ -226,11 +226,6 @@ impl Exclude {
         Ok(Self { set, texts: texts.to_vec() })
     }
 
-    /// Whether it names `path`.
-    pub fn matches(&self, path: &Path) -> bool {
-        !self.set.is_empty() && self.set.is_match(path)
-    }
-
     /// The first one that names `path`, as it was written.
     pub fn which(&self, path: &Path) -> Option<&str> {
         self.set.matches(path).first().map(|place| self.texts[*place].as_str())

@@ -49,11 +49,17 @@ fn ask(path: &Path, sources: &[SourceConfig], state_dir: &Path, verdict: &mut Ve
     }
     let naming =
         sources.iter().enumerate().filter_map(|(number, source)| Some((number, source, source.named_by(path)?)));
-    let mut naming = naming.collect::<Vec<_>>().into_iter();
-    let Some((number, source, (place, live))) = naming.next() else {
-        return Err("no include of any source names it".into());
+    let (mut naming, mut left_out) = (naming.collect::<Vec<_>>().into_iter(), None);
+    let (number, source, place, live) = loop {
+        let Some((number, source, (place, live))) = naming.next() else {
+            return Err(left_out.unwrap_or_else(|| "no include of any source names it".into()));
+        };
+        verdict.source = Some(number);
+        let Some(exclude) = source.left_out_by(path, live.as_deref()) else { break (number, source, place, live) };
+        verdict.rules.extend(left_out.take());
+        left_out = Some(format!("{} names it, and its exclude {exclude:?} leaves it out", title(number, source)));
     };
-    verdict.source = Some(number);
+    verdict.rules.extend(left_out);
     let pattern = &source.include[place];
     let rotated = live.is_some();
     verdict.rules.push(match live {
@@ -67,9 +73,6 @@ fn ask(path: &Path, sources: &[SourceConfig], state_dir: &Path, verdict: &mut Ve
     });
     for (other, config, _) in naming {
         verdict.rules.push(format!("{} names it, too, but the first one decides", title(other, config)));
-    }
-    if let Some(exclude) = source.exclude.which(path) {
-        return Err(format!("exclude {exclude:?} of that source leaves it out"));
     }
     let name = path.file_name().unwrap_or_default();
     match rotated::contents(name.as_bytes()) {
@@ -214,8 +217,11 @@ mod tests {
                 verdict.rules
             );
         }
+        let other = verdict(&root.join("web/skip.log"), &config.sources, &config.state_dir);
+        assert_eq!((other.reads, other.source), (true, Some(1)), "another source reads it: {:?}", other.rules);
+        assert!(other.rules[0].contains("exclude \"**/skip.log\""), "{:?}", other.rules);
         for (path, why) in [
-            ("web/skip.log", "exclude \"**/skip.log\""),
+            ("web/skip.log.1", "exclude \"**/skip.log\""),
             ("web/fifo.log", "it is a FIFO"),
             ("web/directory.log", "it is a directory"),
             ("web/b.txt", "no include of any source names it"),

@@ -245,13 +245,16 @@ fn list<'a>(
         if entry.file_type() == FileType::Directory || is_dots(name) {
             continue;
         }
-        let Some(matched) = matched(&listing.leads, sources, name.to_bytes()) else { continue };
         path.set_file_name(OsStr::from_bytes(name.to_bytes()));
+        let matched = match matched(&listing.leads, sources, &path, name.to_bytes()) {
+            Match::Of(matched) => matched,
+            Match::Excluded => {
+                emit(Entry::Ignored(path.clone(), "an exclude of its source leaves it out"));
+                continue;
+            }
+            Match::None => continue,
+        };
         let config = &sources[matched.lead.source];
-        if config.exclude.matches(&path) {
-            emit(Entry::Ignored(path.clone(), "an exclude of its source leaves it out"));
-            continue;
-        }
         let compression = match matched.contents {
             Contents::Lines => None,
             Contents::Compressed(compression) => Some(compression),
@@ -341,15 +344,28 @@ struct Matched {
     contents: Contents,
 }
 
-/// The first source that `name` belongs to, by itself or as a rotated sibling.
-fn matched(leads: &[(Lead, Captures)], sources: &[SourceConfig], name: &[u8]) -> Option<Matched> {
-    leads.iter().find_map(|(lead, before)| {
+enum Match {
+    Of(Matched),
+    /// All sources that name it leave it out.
+    Excluded,
+    None,
+}
+
+/// The first source that the file at `path` belongs to, by itself or as a rotated sibling.
+fn matched(leads: &[(Lead, Captures)], sources: &[SourceConfig], path: &Path, name: &[u8]) -> Match {
+    let mut excluded = false;
+    let matched = leads.iter().find_map(|(lead, before)| {
         let config = &sources[lead.source];
         let pattern = &config.include[lead.pattern];
         let last = pattern.segments().last()?;
         let mut own = Captures::new();
-        let rotated = config.rotated && rotated::live_names(name).any(|live| last.matches(live, &mut own));
+        let live = rotated::live_names(name).filter(|_| config.rotated).find(|live| last.matches(live, &mut own));
+        let rotated = live.is_some();
         if !rotated && !last.matches(name, &mut own) {
+            return None;
+        }
+        if config.left_out_by(path, live.map(OsStr::from_bytes)).is_some() {
+            excluded = true;
             return None;
         }
         let contents = match rotated::contents(name) {
@@ -359,7 +375,12 @@ fn matched(leads: &[(Lead, Captures)], sources: &[SourceConfig], name: &[u8]) ->
         };
         let captures = before.iter().cloned().chain(own).collect();
         Some(Matched { lead: *lead, captures, rotated, contents })
-    })
+    });
+    match matched {
+        Some(matched) => Match::Of(matched),
+        None if excluded => Match::Excluded,
+        None => Match::None,
+    }
 }
 
 #[cfg(test)]
@@ -467,6 +488,12 @@ mod tests {
                 "web/link.log ignored: an exclude of its source leaves it out",
             ]
         );
+        // What one source leaves out is another's, with its siblings.
+        let sources = [
+            source("some", &format!("{root_text}/web/*.log"), &[format!("{root_text}/web/a.log")]),
+            source("other", &format!("{root_text}/web/a*.log"), &[]),
+        ];
+        assert_eq!(found(root, &sources)[..2], ["web/a.log other", "web/a.log.1 other rotated"]);
         let sources = [source("one", &format!("{root_text}/web/a.log"), &[])];
         assert_eq!(found(root, &sources), ["web/a.log one", "web/a.log.1 one rotated"]);
         let sources = [source("none", &format!("{root_text}/state/*.log"), &[])];

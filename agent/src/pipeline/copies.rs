@@ -24,6 +24,8 @@ const UNDECIDED_MAX: Duration = Duration::from_secs(10);
 const COPY_WAIT: Duration = Duration::from_secs(4);
 /// Less than this in common with another file says nothing by itself: files begin alike.
 const COMMON_BYTES_MIN: u64 = 64;
+/// So much in common with bytes that are gone is enough. With less the aggregator is asked, which may know more.
+const COMMON_BYTES_SURE: u64 = 1024;
 /// No more sources are asked about for one file.
 const MAY_COPY_MAX: usize = 16;
 /// So many files that hold nothing new are remembered.
@@ -64,7 +66,12 @@ impl Pipeline {
             || now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX
             || self.draining.is_some();
         let undecided_max = now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX;
-        if source.examination.is_some() || !quiet || (!undecided_max && self.has_unverified_relative(id, source)) {
+        // What the aggregator holds decides, and without it nothing can be shipped.
+        if self.session.is_none()
+            || source.examination.is_some()
+            || !quiet
+            || (!undecided_max && self.has_unverified_relative(id, source))
+        {
             return false;
         }
         let relation = match &source.file {
@@ -124,7 +131,7 @@ impl Pipeline {
     /// Whether what stands in a relative's file is still to be compared with what the aggregator holds of it: it may be found to be
     /// another one's, and then the copy may be its.
     fn has_unverified_relative(&self, id: Id, copy: &Source) -> bool {
-        let relatives = copy.family.filter(|_| self.session.is_some()).map(|family| self.table.relatives(family));
+        let relatives = copy.family.map(|family| self.table.relatives(family));
         relatives
             .into_iter()
             .flatten()
@@ -242,27 +249,34 @@ impl Pipeline {
         for (other_id, other) in self.table.relatives(family).filter(|(other_id, _)| *other_id != id) {
             let Some(other_file) = &other.file else {
                 // Its bytes are gone, or it was let go because it was quiet and all of it was delivered.
-                if holds(file, copy.size, other.prefix, other.acked) {
+                if holds(file, copy.size, (other.prefix, other.end()), other.acked) {
                     better(other.acked.position, Relation::OfEnded(other_id));
                 }
                 continue;
             };
-            if !other.may_be_copy && other.size >= copy.size && same_bytes(file, copy, other, other_file) {
-                let delivered = other.acked.position >= copy.size;
+            // Of two copies that are not decided, the one that was found first is decided first.
+            let goes_first = !other.may_be_copy || (other_id < id && other.examination.is_none());
+            if goes_first && other.size >= copy.size && same_bytes(file, copy, other, other_file) {
+                let delivered = !other.may_be_copy && other.acked.position >= copy.size;
                 return if delivered { Relation::Covered } else { Relation::Awaited };
             }
         }
         for (place, orphan) in self.orphans.iter().enumerate().filter(|(_, orphan)| orphan.family == Some(family)) {
             let remembered = &orphan.remembered;
             let mark = Mark { position: remembered.frontier, guard: remembered.guard, ..Mark::default() };
-            if holds(file, copy.size, remembered.prefix, mark) {
+            if holds(file, copy.size, (remembered.prefix, remembered.size), mark) {
                 better(remembered.frontier, Relation::OfOrphan(place));
             }
         }
         best.map_or(Relation::Unrelated, |(_, relation)| relation)
     }
 
-    /// Looks at what waits for a copy: has the time come to give it up?
+    fn undecided_copies(&self) -> Vec<Id> {
+        let undecided = self.table.iter().filter(|(_, source)| source.may_be_copy && source.end() > 0);
+        undecided.map(|(id, _)| id).collect()
+    }
+
+    /// Decides about copies, and looks at what waits for one: has the time come to give it up?
     pub(super) fn look_for_copies(&mut self, now: Instant) {
         // An empty file is nothing's copy.
         let undecided = |source: &Source| {
@@ -275,6 +289,11 @@ impl Pipeline {
         let over = |since: Instant, family: Option<Family>| {
             now.saturating_duration_since(since) >= COPY_WAIT && !may_copy.contains(&family)
         };
+        for id in self.undecided_copies() {
+            if self.decide_copy(id, now) {
+                self.announce.push_back(id);
+            }
+        }
         let mut lost: Vec<Id> = Vec::new();
         for (id, source) in self.table.iter_mut() {
             if let Some(ending) = &mut source.ended
@@ -304,15 +323,19 @@ impl Pipeline {
     }
 }
 
-/// Whether a file of `size` bytes holds everything up to `mark` of what began with `prefix`.
-fn holds(file: &LogFile, size: u64, prefix: Fingerprint, mark: Mark) -> bool {
-    // Where nothing was delivered, the beginning is all there is to compare: files that begin alike must not be taken for each other.
-    let enough = if mark.position == 0 { COMMON_BYTES_MIN as u32 } else { 1 };
-    prefix.length >= enough
-        && u64::from(prefix.length) <= size
+/// Whether a file of `size` bytes surely holds everything up to `mark` of a source that began with `prefix` and had `end` bytes. What
+/// many files begin with is not enough.
+fn holds(file: &LogFile, size: u64, (prefix, end): (Fingerprint, u64), mark: Mark) -> bool {
+    let prefix_length = u64::from(prefix.length);
+    let is_sure = match mark.position {
+        0 => prefix_length >= COMMON_BYTES_SURE || (prefix_length == end && end == size),
+        position => position >= COMMON_BYTES_SURE && !mark.guard.is_empty(),
+    };
+    is_sure
+        && prefix_length > 0
+        && prefix_length <= size
         && mark.position <= size
         && identity::prefix_agrees(file, prefix).unwrap_or(false)
-        && (mark.position == 0 || !mark.guard.is_empty())
         && identity::guard_agrees(file, mark.position, mark.guard).unwrap_or(false)
 }
 

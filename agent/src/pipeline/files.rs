@@ -137,7 +137,6 @@ impl Pipeline {
         for id in ids {
             self.look_at(id, now);
         }
-        self.look_for_copies(now);
         self.keep_deleted_within_budget(now);
         let (mut open, mut unread, mut files) = (Vec::new(), 0, 0);
         for (id, source) in self.table.iter() {
@@ -176,8 +175,6 @@ impl Pipeline {
                 self.session.is_some() && (source.end() > 0 || source.is_lost()) && !self.announce.contains(&id);
             if waits {
                 self.announce.push_back(id);
-            } else if source.may_be_copy && self.session.is_none() {
-                self.decide_copy(id, now);
             }
         }
     }
@@ -257,7 +254,8 @@ impl Pipeline {
         }
         source.size = examined.size;
         source.take_prefix();
-        if self.decide_copy(id, now) && self.session.is_some() {
+        let is_decided = !source.may_be_copy || self.decide_copy(id, now);
+        if is_decided && self.session.is_some() {
             self.announce.push_back(id);
         }
     }

@@ -123,7 +123,11 @@ pub enum Until {
 const PASS_INTERVAL: Duration = Duration::from_secs(1);
 /// With so many files that a look takes long, less often: looking takes half a thousandth of the time.
 const PASS_REST: u32 = 2000;
-const PASS_INTERVAL_MAX: Duration = Duration::from_secs(3);
+const PASS_INTERVAL_MAX: Duration = Duration::from_secs(10);
+/// Where hints do not come from everywhere, a look is what finds new lines of a quiet file.
+const PASS_INTERVAL_UNWATCHED_MAX: Duration = Duration::from_secs(3);
+/// What may be a copy, or waits for one, is looked at this often.
+const COPIES_INTERVAL: Duration = Duration::from_secs(1);
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 /// A file that is new waits for the checkpoint in which it stands: so long, and a little longer for each file that stands there.
 const CHECKPOINT_SOON: Duration = Duration::from_millis(20);
@@ -184,6 +188,7 @@ pub struct Pipeline {
     relist_at: Option<Instant>,
     reconcile_at: Instant,
     pass_at: Instant,
+    copies_at: Instant,
     checkpoint_at: Instant,
     draining: Option<drain::Drain>,
     once: Option<once::Once>,
@@ -238,6 +243,7 @@ impl Pipeline {
             relist_at: None,
             reconcile_at: now,
             pass_at: now,
+            copies_at: now + COPIES_INTERVAL,
             checkpoint_at: now + CHECKPOINT_INTERVAL,
             draining: None,
             once: None,
@@ -304,7 +310,13 @@ impl Pipeline {
         if now >= self.pass_at {
             self.look_at_all(now);
             let rest = now.elapsed() * PASS_REST;
-            self.pass_at = now + rest.clamp(PASS_INTERVAL, PASS_INTERVAL_MAX);
+            let is_watched = self.metrics.directories_unwatched.get() == 0;
+            let most = if is_watched { PASS_INTERVAL_MAX } else { PASS_INTERVAL_UNWATCHED_MAX };
+            self.pass_at = now + rest.clamp(PASS_INTERVAL, most);
+        }
+        if now >= self.copies_at {
+            self.copies_at = now + COPIES_INTERVAL;
+            self.look_for_copies(now);
         }
         if now >= self.checkpoint_at {
             self.checkpoint_at = now + CHECKPOINT_INTERVAL;
@@ -392,6 +404,7 @@ impl Pipeline {
         [
             Some(self.reconcile_at),
             Some(self.pass_at),
+            Some(self.copies_at),
             Some(self.checkpoint_at),
             self.relist_at,
             timer,

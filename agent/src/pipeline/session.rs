@@ -123,12 +123,12 @@ impl Pipeline {
                 return;
             }
             if source.may_be_copy && !self.decide_copy(id, Instant::now()) {
-                // The next pass over the files asks again.
+                // `look_for_copies` asks again.
                 self.announce.pop_front();
                 continue;
             }
             if self.table.get(id).is_some_and(|source| source.ended.is_some_and(|ending| ending.awaits_copy)) {
-                // The next pass decides.
+                // `look_for_copies` decides.
                 self.announce.pop_front();
                 continue;
             }
@@ -389,7 +389,7 @@ impl Pipeline {
     /// The agent has no memory of the file; the aggregator names sources that it may be, or be a copy of.
     fn choose(&mut self, id: Id, candidates: &[Candidate]) {
         let Some(source) = self.table.get(id) else { return };
-        let chosen = candidates.iter().find_map(|candidate| {
+        let agreeing = candidates.iter().filter_map(|candidate| {
             let source_id: [u8; 16] = candidate.source_id[..].try_into().ok()?;
             let file = source.file.as_ref()?;
             let prefix = candidate.prefix.as_ref().map(unwire).unwrap_or_default();
@@ -405,6 +405,8 @@ impl Pipeline {
                 && identity::guard_agrees(file, candidate.frontier, guard).ok()?;
             agrees.then_some((source_id, candidate.frontier, guard))
         });
+        // Files begin alike: the longer the common part, the surer.
+        let chosen = agreeing.max_by_key(|(_, frontier, _)| *frontier);
         let Some(source) = self.table.get_mut(id) else { return };
         source.fresh = false;
         source.may_copy.clear();
