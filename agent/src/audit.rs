@@ -116,6 +116,19 @@ impl Audit {
         for difference in &self.others_differences {
             let _ = writeln!(out, "  DIFFERS: {difference}");
         }
+        let held = || self.sources.iter().filter_map(|finding| finding.aggregator.as_ref());
+        let (before, gaps): (u64, u64) =
+            held().fold((0, 0), |(before, gaps), held| (before + held.begin, gaps + held.tally.gaps));
+        if before > 0 {
+            let _ = writeln!(
+                out,
+                "note: {before} bytes lie before the beginning of the aggregator's accounts: `start_at = \"end\"`, another aggregator, or \
+                 data that it lost"
+            );
+        }
+        if gaps > 0 {
+            let _ = writeln!(out, "note: {gaps} bytes were declared lost");
+        }
         let differ = self.sources.iter().filter(|finding| finding.outcome == Outcome::Differs).count();
         match self.is_ok() {
             true => out.push_str("OK: every byte is accounted for"),

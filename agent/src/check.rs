@@ -1,6 +1,7 @@
 //! `clew-agent check`: what would be read and how, what is not read and why, and whether the aggregator answers.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,13 @@ const FILES_SHOWN_MAX: usize = 20;
 /// So much of a file is looked at to find out what it is made of.
 const FIRST_BYTES: usize = 32 << 10;
 
+/// To whoever listens; it may be `head`.
+macro_rules! say {
+    ($($part:tt)*) => {
+        let _ = writeln!(std::io::stdout(), $($part)*);
+    };
+}
+
 /// What stands in the way.
 #[derive(Debug, Default)]
 pub struct Problems {
@@ -41,47 +49,59 @@ pub fn check(path: &Path, offline: bool) -> Result<Problems, ConfigError> {
         Err(_) => BTreeMap::new(),
     };
     let mut files: Vec<Vec<String>> = config.sources.iter().map(|_| Vec::new()).collect();
-    let mut named: Vec<Vec<bool>> = config.sources.iter().map(|source| vec![false; source.include.len()]).collect();
+    let mut named: Vec<Vec<Names>> =
+        config.sources.iter().map(|source| vec![Names::Nothing; source.include.len()]).collect();
     let mut left = Vec::new();
     let mut walk = Walk::new(config.state_dir.clone());
     walk.full(&config.sources, &mut |entry| match entry {
         Entry::File(found) => {
             let source = &config.sources[found.source];
-            if let Some((include, _)) = source.named_by(&found.path) {
-                named[found.source][include] = true;
+            for (number, other) in config.sources.iter().enumerate() {
+                if let Some((include, _)) = other.named_by(&found.path) {
+                    let names = &mut named[number][include];
+                    *names = if number == found.source { Names::Files } else { (*names).max(Names::FilesOfOthers) };
+                }
             }
             match found.open() {
                 Ok((file, _)) => files[found.source].push(file_line(&found, &file, source, &remembered)),
                 Err(error) => problems.config.push(cannot_read(&found.path, &error)),
             }
         }
+        // The directories are looked at below.
+        Entry::Unlisted(..) => {}
         Entry::Refused(path, why) | Entry::Ignored(path, why) => left.push(format!("{}: {why}", path.display())),
     });
     let directories: Vec<PathBuf> = walk.directories().map(Path::to_owned).collect();
     for (number, source) in config.sources.iter().enumerate() {
-        show_source(number, source, &mut files[number], &named[number]);
+        show_source(number, source, &mut files[number], &named[number], &config.state_dir);
     }
     show(&mut left, "not read: ", "");
     for directory in directories {
         match std::fs::read_dir(&directory) {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                println!("note: directory {} is not there", directory.display());
+                say!("note: directory {} is not there", directory.display());
             }
             Err(error) => problems.config.push(format!("directory {} cannot be listed: {error}", directory.display())),
         }
     }
-    match StateDir::open(&config.state_dir) {
-        Ok(_) => println!("state_dir {}: ok", config.state_dir.display()),
+    match StateDir::probe(&config.state_dir) {
+        Ok(()) => {
+            say!("state_dir {}: ok", config.state_dir.display());
+        }
         // It may well be checked while it runs.
-        Err(StateError::Locked(_)) => println!("state_dir {}: an agent runs with it", config.state_dir.display()),
+        Err(StateError::Locked(_)) => {
+            say!("state_dir {}: an agent runs with it", config.state_dir.display());
+        }
         Err(error) => problems.config.push(error.to_string()),
     }
     if offline {
-        println!("aggregator {}: not asked (--offline)", config.aggregator);
+        say!("aggregator {}: not asked (--offline)", config.aggregator);
     } else {
         match connect(&config.aggregator) {
-            Ok(()) => println!("aggregator {}: answers", config.aggregator),
+            Ok(()) => {
+                say!("aggregator {}: answers", config.aggregator);
+            }
             Err(error) => problems.world.push(format!(
                 "aggregator {} does not answer: {error}; the agent would wait for it (--offline leaves this out)",
                 config.aggregator
@@ -95,21 +115,35 @@ fn cannot_read(path: &Path, error: &OpenError) -> String {
     format!("{} cannot be read by user {}: {error}", path.display(), rustix::process::geteuid().as_raw())
 }
 
-fn show_source(number: usize, source: &SourceConfig, files: &mut [String], named: &[bool]) {
-    println!("{}: {} files", title(number, source), files.len());
+/// What an include names now.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Names {
+    Nothing,
+    FilesOfOthers,
+    Files,
+}
+
+fn show_source(number: usize, source: &SourceConfig, files: &mut [String], named: &[Names], state_dir: &Path) {
+    say!("{}: {} files", title(number, source), files.len());
     show(files, "  ", "  ");
-    for (pattern, _) in source.include.iter().zip(named).filter(|(_, named)| !**named) {
-        println!("  note: include {:?} names no file now", pattern.text());
+    for (pattern, names) in source.include.iter().zip(named) {
+        let why = match names {
+            Names::Files => continue,
+            Names::Nothing if pattern.root().starts_with(state_dir) => "lies in state_dir, where nothing is read",
+            Names::Nothing => "names no file now",
+            Names::FilesOfOthers => "names only files that another source reads",
+        };
+        say!("  note: include {:?} {why}", pattern.text());
     }
 }
 
 fn show(lines: &mut [String], prefix: &str, more_prefix: &str) {
     lines.sort();
     for line in lines.iter().take(FILES_SHOWN_MAX) {
-        println!("{prefix}{line}");
+        say!("{prefix}{line}");
     }
     if lines.len() > FILES_SHOWN_MAX {
-        println!("{more_prefix}and {} more", lines.len() - FILES_SHOWN_MAX);
+        say!("{more_prefix}and {} more", lines.len() - FILES_SHOWN_MAX);
     }
 }
 

@@ -174,6 +174,20 @@ impl StateDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
+    /// Whether [`StateDir::open`] would work. Makes no folder: it would belong to whoever asks.
+    pub fn probe(path: &Path) -> Result<(), StateError> {
+        if path.exists() {
+            return Self::open(path).map(drop);
+        }
+        let unusable = |error: rustix::io::Errno| StateError::Unusable(path.to_owned(), error.into());
+        let nearest = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+        let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+        if !nearest.is_dir() {
+            return Err(unusable(rustix::io::Errno::NOTDIR));
+        }
+        rustix::fs::access(nearest, access).map_err(unusable)
+    }
+
     /// The newest checkpoint that is whole; what is not is set aside.
     pub fn load(&self) -> Checkpoint {
         for name in ["checkpoint", "checkpoint.prev"] {

@@ -223,11 +223,26 @@ impl Config {
             agent_id: agent_id(raw.agent_id.as_deref(), &host, &state_dir)?,
             metrics_listen,
             limits: limits(&raw.limits)?,
-            sources: raw.source.into_iter().map(source).collect::<Result<_, _>>()?,
+            sources: paired(raw.source.into_iter().map(source).collect::<Result<_, _>>()?)?,
             state_dir,
             host,
         })
     }
+}
+
+/// Both sides of each join are there.
+fn paired(sources: Vec<SourceConfig>) -> Result<Vec<SourceConfig>, ConfigError> {
+    let joins = || sources.iter().filter_map(|source| source.treatment.join());
+    for join in joins() {
+        if !joins().any(|other| other.name == join.name && other.is_access() != join.is_access()) {
+            let missing = if join.is_access() { "error" } else { "access" };
+            return Err(ConfigError::new(format!(
+                "join.name {:?} has no source with role = {missing:?}; give both logs the same name",
+                join.name
+            )));
+        }
+    }
+    Ok(sources)
 }
 
 fn state_dir(given: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
@@ -300,6 +315,9 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
     let include: Vec<Pattern> =
         raw.include.iter().map(|text| Pattern::new(text)).collect::<Result<_, _>>().map_err(in_source)?;
     for pattern in &include {
+        if !pattern.text().starts_with('/') {
+            return Err(in_source(format!("include {:?} is not absolute; write the whole path", pattern.text())));
+        }
         let is_known = |name: &str| pattern.captures().any(|known| known == name) || origin::NAMES.contains(&name);
         if let Some(missing) = placeholders(name).find(|capture| !is_known(capture)) {
             return Err(in_source(format!("include {:?} captures no {{{missing}}}", pattern.text())));

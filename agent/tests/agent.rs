@@ -319,6 +319,21 @@ fn a_copy_that_is_shorter_than_what_was_shipped_is_not_shipped_again() {
     house.assert_lines(lines(0..20).into_iter().chain(lines(100..110)).collect());
 }
 
+/// What cannot be had of a compressed file is a gap, also when that is all of it.
+#[test]
+fn a_compressed_file_of_which_nothing_can_be_read_is_a_gap() {
+    let house = House::new();
+    append(&house.path("a.log"), 0..3);
+    fs::write(house.path("a.log.1.gz"), "not compressed at all").unwrap();
+    house.config();
+    let (code, _, errors) = house.run(&["run", "--once", "--timeout", "20s"]);
+    assert_eq!(code, Some(0), "{errors}");
+    let state = house.fake.state();
+    assert_eq!(state.count("app"), 3);
+    let gaps: Vec<_> = state.sources.values().filter(|source| !source.gaps.is_empty()).collect();
+    assert!(gaps.len() == 1 && gaps[0].path.ends_with("a.log.1.gz"), "one gap, of the compressed file");
+}
+
 /// As logrotate does it: the compressed file appears under a temporary name, then the other one goes.
 fn compress(from: &std::path::Path, to: &std::path::Path) {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

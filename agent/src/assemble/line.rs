@@ -37,6 +37,7 @@ pub(super) fn is_continuation(line: &[u8]) -> bool {
 /// Whether the beginning of a line may turn out to be one that [`is_continuation`].
 pub(super) fn may_become_continuation(part: &[u8]) -> bool {
     is_continuation(part)
+        || is_class(part)
         || STARTS.iter().any(|start| start.starts_with(part) || part.starts_with(start))
         || memchr::memmem::find(part, b":in ").is_some()
         || !part.first().is_some_and(u8::is_ascii_digit)
@@ -50,6 +51,17 @@ pub(super) fn is_throwable(line: &[u8]) -> bool {
     matches!(line.get(end), None | Some(b':' | b'\r'))
         && name.contains(&b'.')
         && [&b"Exception"[..], b"Error", b"Throwable"].iter().any(|word| name.ends_with(word))
+}
+
+/// A frame of the JVM, as it is printed behind the exception.
+pub(super) const JAVA_FRAME: &[u8] = b"\tat ";
+
+/// `com.shop.CardDeclined: no`: may be an exception, whatever it is called.
+pub(super) fn is_class(line: &[u8]) -> bool {
+    let end = line.iter().position(|byte| !is_name(*byte)).unwrap_or(line.len());
+    matches!(line.get(end), None | Some(b':' | b'\r'))
+        && !line.first().is_some_and(u8::is_ascii_digit)
+        && line[..end].contains(&b'.')
 }
 
 /// `ValueError: bad`, `package.SomeError`, `KeyboardInterrupt`: the last line of a Python traceback.

@@ -62,6 +62,11 @@ impl Place {
             Self::Php if is_php_rest(text) => Some(*self),
             Self::Node => return self.node_source(text, rest),
             Self::Brace if matches!(text, b"}" | b"]" | b"}," | b"],") => Some(Self::Message),
+            // An exception of any name, as its frames behind it tell; they may not be there yet.
+            _ if line::is_class(text) && rest.len() < line::JAVA_FRAME.len() && line::JAVA_FRAME.starts_with(rest) => {
+                return Belongs::Unknown;
+            }
+            _ if line::is_class(text) && rest.starts_with(line::JAVA_FRAME) => Some(self.behind(text)),
             _ => None,
         };
         let next =

@@ -75,6 +75,8 @@ pub enum Entry<'a> {
     File(Found<'a>),
     /// A pattern names it, but it cannot be tailed.
     Refused(PathBuf, &'static str),
+    /// A directory that a pattern leads to, and that there is no right to look into.
+    Unlisted(PathBuf, std::io::Error),
     /// A pattern names it; it is left alone for now, and there is nothing to do about it.
     Ignored(PathBuf, &'static str),
 }
@@ -235,7 +237,14 @@ fn list<'a>(
     roots: &mut Roots,
     emit: &mut impl FnMut(Entry<'a>),
 ) {
-    let Some((handle, entries, modified_ns)) = read(directory, listing.root_bytes, roots) else { return };
+    let Some((handle, entries, modified_ns)) = read(directory, listing.root_bytes, roots) else {
+        if let Err(error) = std::fs::read_dir(directory)
+            && error.kind() == std::io::ErrorKind::PermissionDenied
+        {
+            emit(Entry::Unlisted(directory.to_owned(), error));
+        }
+        return;
+    };
     listing.modified_ns = modified_ns;
     let now_ns = now_ns();
     // One buffer for all names: only what is emitted gets a path of its own.
@@ -432,6 +441,7 @@ mod tests {
                 )
             }
             Entry::Refused(path, why) => format!("{} refused: {why}", within(path)),
+            Entry::Unlisted(directory, error) => format!("{} unlisted: {error}", within(directory)),
             Entry::Ignored(path, why) => format!("{} ignored: {why}", within(path)),
         }
     }

@@ -229,7 +229,8 @@ impl Pipeline {
         source.examination = None;
         let Some(compression) = source.compression else { return };
         if let Some(error) = &examined.error {
-            let still_written = now.saturating_duration_since(source.grown_at) < QUIET;
+            // Who reads once takes what there is.
+            let still_written = now.saturating_duration_since(source.grown_at) < QUIET && self.once.is_none();
             if still_written {
                 // Somebody may still write it: it is found anew when it has changed, and at the next reconcile.
                 self.table.remove(id);
@@ -241,6 +242,9 @@ impl Pipeline {
                 examined.size
             );
             source.owed = Some(examined.size);
+            if examined.size == 0 {
+                return self.give_up_unreadable(id, now);
+            }
         }
         let opened = source.file.take().map(|file| file.inflated(compression, examined.size));
         match opened {
@@ -258,6 +262,24 @@ impl Pipeline {
         if is_decided && self.session.is_some() {
             self.announce.push_back(id);
         }
+    }
+
+    /// Nothing of a compressed file can be had.
+    fn give_up_unreadable(&mut self, id: Id, now: Instant) {
+        self.cover_file(id);
+        let Some(source) = self.table.get_mut(id) else { return };
+        source.owed = None;
+        source.may_be_copy = false;
+        source.ended = Some(Ending {
+            end: source.acked.position,
+            at: now,
+            reason: GapReason::Unreadable,
+            open_ended: true,
+            awaits_copy: false,
+            declared: false,
+        });
+        self.announce.push_back(id);
+        self.unsaved = true;
     }
 
     pub(super) fn advance_watermark(&mut self) {
@@ -287,6 +309,11 @@ impl Pipeline {
         let found = match entry {
             Entry::File(found) => found,
             Entry::Refused(path, why) => return self.refuse(path, why),
+            Entry::Unlisted(directory, error) => {
+                // What is in it is not known.
+                self.unopened.insert(directory.clone());
+                return self.refuse(directory, &format!("it cannot be listed: {error}; trying again"));
+            }
             Entry::Ignored(..) => return,
         };
         if let Some(covered) = self.covered.get(&found.status.key) {

@@ -455,7 +455,10 @@ impl Pipeline {
             return;
         }
         for (id, source) in self.table.iter() {
-            if source.phase == source::Phase::Unannounced && source.end() > 0 && source.awaits_record {
+            if source.phase == source::Phase::Unannounced
+                && (source.end() > 0 || source.is_lost())
+                && source.awaits_record
+            {
                 self.announce.push_back(id);
             }
         }

@@ -296,6 +296,14 @@ impl Pipeline {
             source.may_copy.clear();
         }
         let Some(source) = self.table.get(id) else { return };
+        if !state.known && source.acked.position > 0 {
+            tracing::warn!(
+                "the aggregator does not know {}, of which {} bytes were acknowledged: it is another one, or it lost its data; going on \
+                 behind them",
+                source.path.display(),
+                source.acked.position
+            );
+        }
         let guard = state.guard.as_ref().map(unwire);
         let begins_at = source.file.as_ref().map(|file| verified_mark(source, file, state.frontier, guard));
         match begins_at {
