@@ -42,6 +42,13 @@ pub(super) fn may_become_continuation(part: &[u8]) -> bool {
         || memchr::memmem::find(part, b":in ").is_some()
         || !part.first().is_some_and(u8::is_ascii_digit)
             && part.iter().all(|byte| is_name(*byte) || b"\r/-:".contains(byte))
+        || may_become_ruby_frame(part)
+}
+
+/// Its path holds anything but blanks.
+pub(super) fn may_become_ruby_frame(part: &[u8]) -> bool {
+    part.first().is_some_and(|first| first.is_ascii_alphabetic() || matches!(first, b'/' | b'<'))
+        && !part.contains(&b' ')
 }
 
 /// `java.lang.IllegalStateException: boom`, `System.Exception`: loggers put it at the start of a line of its own.

@@ -133,7 +133,7 @@ impl Place {
         let starts_like = |start: &[u8]| start.starts_with(&part[..part.len().min(start.len())]);
         match self {
             Self::PythonEnd => line::PYTHON_CHAINS.iter().any(|chain| starts_like(chain)),
-            Self::GoPanic | Self::Goroutine => starts_like(b"goroutine "),
+            Self::GoPanic | Self::Goroutine if starts_like(b"goroutine ") => true,
             Self::Caret => true,
             Self::Php if starts_like(b"Next ") => true,
             _ => {
@@ -143,6 +143,8 @@ impl Place {
                     || starts_like(b"Stack backtrace:")
                     || memmem::find(part, b":in ").is_some()
                     || line::is_throwable(part)
+                    // A frame of Ruby: its path holds anything but blanks.
+                    || !part.contains(&b' ')
                     || !part.first().is_some_and(u8::is_ascii_digit) && part.iter().all(is_name)
             }
         }
