@@ -95,6 +95,10 @@ fn read(path: &Path) -> std::io::Result<(Vec<u8>, i64)> {
         std::io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
         return Ok((bytes, now_ns));
     }
+    // Opening a FIFO would wait for its writer.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file; give it to standard input with -"));
+    }
     let file = std::fs::File::open(path)?;
     let modified = file.metadata()?.modified()?;
     let modified_ns = modified.duration_since(std::time::UNIX_EPOCH).map_or(now_ns, |time| time.as_nanos() as i64);
@@ -191,6 +195,15 @@ mod tests {
         assert!(!text.contains("dropped by"), "{text}");
         let text = tried(LINES, "other.txt", Options { source: Some(2), json: false }).join("\n");
         assert!(text.contains("note: as source 2 (shop)\n") && text.contains("dropped by"), "{text}");
+    }
+
+    #[test]
+    fn a_fifo_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("x.log");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(read(&fifo).unwrap_err().to_string().contains("not a regular file"));
     }
 
     #[test]
