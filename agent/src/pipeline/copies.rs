@@ -62,15 +62,13 @@ impl Pipeline {
     /// Decides about a rotated or compressed file that is new to us. False: it is too early, or it is gone from the table.
     pub(super) fn decide_copy(&mut self, id: Id, now: Instant) -> bool {
         let Some(source) = self.table.get(id) else { return false };
-        let quiet = now.saturating_duration_since(source.grown_at) >= QUIET
-            || now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX
-            || self.draining.is_some();
-        let undecided_max = now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX;
+        let is_late = now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX;
+        let quiet = is_late || now.saturating_duration_since(source.grown_at) >= QUIET || self.draining.is_some();
         // What the aggregator holds decides, and without it nothing can be shipped.
         if self.session.is_none()
             || source.examination.is_some()
             || !quiet
-            || (!undecided_max && self.has_unverified_relative(id, source))
+            || (!is_late && self.has_unverified_relative(id, source))
         {
             return false;
         }
@@ -151,12 +149,11 @@ impl Pipeline {
             .filter(|(other_id, other)| *other_id != id && (other.file.is_none() || other.is_unverified()))
             .filter(|(_, other)| agrees(other.prefix))
             .map(|(_, other)| other.source_id);
-        let gone = self.orphans.iter().map(|orphan| &orphan.remembered);
+        let gone = self.orphans.iter().filter(|orphan| orphan.family == Some(family)).map(|orphan| &orphan.remembered);
         let complete = self.remembered.values().filter(|remembered| remembered.complete);
-        let remembered = gone
-            .chain(complete)
-            .filter(|remembered| Family::of(&remembered.path) == Some(family) && agrees(remembered.prefix))
-            .map(|remembered| remembered.source_id);
+        let complete = complete.filter(|remembered| Family::of(&remembered.path) == Some(family));
+        let remembered =
+            gone.chain(complete).filter(|remembered| agrees(remembered.prefix)).map(|remembered| remembered.source_id);
         ended.chain(remembered).take(MAY_COPY_MAX).collect()
     }
 
@@ -271,35 +268,36 @@ impl Pipeline {
         best.map_or(Relation::Unrelated, |(_, relation)| relation)
     }
 
-    fn undecided_copies(&self) -> Vec<Id> {
-        let undecided = self.table.iter().filter(|(_, source)| source.may_be_copy && source.end() > 0);
-        undecided.map(|(id, _)| id).collect()
-    }
-
     /// Decides about copies, and looks at what waits for one: has the time come to give it up?
     pub(super) fn look_for_copies(&mut self, now: Instant) {
-        // An empty file is nothing's copy.
-        let undecided = |source: &Source| {
-            source.ended.is_none()
-                && (source.end() > 0 || source.examination.is_some())
-                && (source.may_be_copy || !source.may_copy.is_empty())
-        };
-        let may_copy: HashSet<Option<Family>> =
-            self.table.iter().filter(|(_, source)| undecided(source)).map(|(_, source)| source.family).collect();
+        let (mut undecided, mut may_copy, mut waiting) = (Vec::new(), HashSet::new(), Vec::new());
+        for (id, source) in self.table.iter() {
+            // An empty file is nothing's copy.
+            if source.may_be_copy && source.end() > 0 {
+                undecided.push(id);
+            }
+            match source.ended {
+                Some(ending) if ending.awaits_copy => waiting.push((id, ending.at, source.family)),
+                Some(_) => {}
+                None if source.end() == 0 && source.examination.is_none() => {}
+                None if source.may_be_copy || !source.may_copy.is_empty() => {
+                    may_copy.insert(source.family);
+                }
+                None => {}
+            }
+        }
         let over = |since: Instant, family: Option<Family>| {
             now.saturating_duration_since(since) >= COPY_WAIT && !may_copy.contains(&family)
         };
-        for id in self.undecided_copies() {
+        for id in undecided {
             if self.decide_copy(id, now) {
                 self.announce.push_back(id);
             }
         }
         let mut lost: Vec<Id> = Vec::new();
-        for (id, source) in self.table.iter_mut() {
-            if let Some(ending) = &mut source.ended
-                && ending.awaits_copy
-                && over(ending.at, source.family)
-            {
+        for (id, _, _) in waiting.into_iter().filter(|(_, since, family)| over(*since, *family)) {
+            // It may have been taken over by now.
+            if let Some(ending) = self.table.get_mut(id).and_then(|source| source.ended.as_mut()) {
                 ending.awaits_copy = false;
                 lost.push(id);
             }
