@@ -1,7 +1,6 @@
 //! `clew-agent check`: what would be read and how, what is not read and why, and whether the aggregator answers.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -24,13 +23,6 @@ const FILES_SHOWN_MAX: usize = 20;
 /// So much of a file is looked at to find out what it is made of.
 const FIRST_BYTES: usize = 32 << 10;
 
-/// To whoever listens; it may be `head`.
-macro_rules! say {
-    ($($part:tt)*) => {
-        let _ = writeln!(std::io::stdout(), $($part)*);
-    };
-}
-
 /// What stands in the way.
 #[derive(Debug, Default)]
 pub struct Problems {
@@ -40,8 +32,8 @@ pub struct Problems {
     pub world: Vec<String>,
 }
 
-/// Prints what it finds; gives the problems. `offline`: the aggregator is not asked.
-pub fn check(path: &Path, offline: bool) -> Result<Problems, ConfigError> {
+/// Hands each line of what it finds to `print`; gives the problems. `offline`: the aggregator is not asked.
+pub fn check(path: &Path, offline: bool, print: &mut dyn FnMut(&str)) -> Result<Problems, ConfigError> {
     let config = Config::load(path)?;
     let mut problems = Problems::default();
     let remembered: BTreeMap<FileKey, Remembered> = match peek(&config.state_dir) {
@@ -73,35 +65,31 @@ pub fn check(path: &Path, offline: bool) -> Result<Problems, ConfigError> {
     });
     let directories: Vec<PathBuf> = walk.directories().map(Path::to_owned).collect();
     for (number, source) in config.sources.iter().enumerate() {
-        show_source(number, source, &mut files[number], &named[number], &config.state_dir);
+        show_source(number, source, &mut files[number], &named[number], &config.state_dir, print);
     }
-    show(&mut left, "not read: ", "");
+    show(&mut left, "not read: ", "", print);
     for directory in directories {
         match std::fs::read_dir(&directory) {
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                say!("note: directory {} is not there", directory.display());
+                print(&format!("note: directory {} is not there", directory.display()));
             }
             Err(error) => problems.config.push(format!("directory {} cannot be listed: {error}", directory.display())),
         }
     }
     match StateDir::probe(&config.state_dir) {
-        Ok(()) => {
-            say!("state_dir {}: ok", config.state_dir.display());
-        }
+        Ok(()) => print(&format!("state_dir {}: ok", config.state_dir.display())),
         // It may well be checked while it runs.
         Err(StateError::Locked(_)) => {
-            say!("state_dir {}: an agent runs with it", config.state_dir.display());
+            print(&format!("state_dir {}: an agent runs with it", config.state_dir.display()));
         }
         Err(error) => problems.config.push(error.to_string()),
     }
     if offline {
-        say!("aggregator {}: not asked (--offline)", config.aggregator);
+        print(&format!("aggregator {}: not asked (--offline)", config.aggregator));
     } else {
         match connect(&config.aggregator) {
-            Ok(()) => {
-                say!("aggregator {}: answers", config.aggregator);
-            }
+            Ok(()) => print(&format!("aggregator {}: answers", config.aggregator)),
             Err(error) => problems.world.push(format!(
                 "aggregator {} does not answer: {error}; the agent would wait for it (--offline leaves this out)",
                 config.aggregator
@@ -123,9 +111,16 @@ enum Names {
     Files,
 }
 
-fn show_source(number: usize, source: &SourceConfig, files: &mut [String], named: &[Names], state_dir: &Path) {
-    say!("{}: {} files", title(number, source), files.len());
-    show(files, "  ", "  ");
+fn show_source(
+    number: usize,
+    source: &SourceConfig,
+    files: &mut [String],
+    named: &[Names],
+    state_dir: &Path,
+    print: &mut dyn FnMut(&str),
+) {
+    print(&format!("{}: {} files", title(number, source), files.len()));
+    show(files, "  ", "  ", print);
     for (pattern, names) in source.include.iter().zip(named) {
         let why = match names {
             Names::Files => continue,
@@ -133,17 +128,17 @@ fn show_source(number: usize, source: &SourceConfig, files: &mut [String], named
             Names::Nothing => "names no file now",
             Names::FilesOfOthers => "names only files that another source reads",
         };
-        say!("  note: include {:?} {why}", pattern.text());
+        print(&format!("  note: include {:?} {why}", pattern.text()));
     }
 }
 
-fn show(lines: &mut [String], prefix: &str, more_prefix: &str) {
+fn show(lines: &mut [String], prefix: &str, more_prefix: &str, print: &mut dyn FnMut(&str)) {
     lines.sort();
     for line in lines.iter().take(FILES_SHOWN_MAX) {
-        say!("{prefix}{line}");
+        print(&format!("{prefix}{line}"));
     }
     if lines.len() > FILES_SHOWN_MAX {
-        say!("{more_prefix}and {} more", lines.len() - FILES_SHOWN_MAX);
+        print(&format!("{more_prefix}and {} more", lines.len() - FILES_SHOWN_MAX));
     }
 }
 

@@ -160,7 +160,7 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 }
 
 fn check(path: &Path, offline: bool) -> ExitCode {
-    let problems = match clew_agent::check::check(path, offline) {
+    let problems = match clew_agent::check::check(path, offline, &mut say) {
         Ok(problems) => problems,
         Err(error) => return exit::fail(PROGRAM, exit::CONFIG, error),
     };
