@@ -360,6 +360,11 @@ fn a_file_that_vanished_while_the_agent_was_down_leaves_a_gap() {
     let read = bytes(0..100);
     house.fake.wait_for("the gap", |state| state.sources.values().any(|source| source.gaps == [(read, read)]));
     assert_eq!(house.stop(), Some(0));
+    // It is told once, although it has no bytes, and then it is forgotten.
+    let (code, _, error) = house.run(&["run", "--once", "--timeout", "20s"]);
+    assert_eq!(code, Some(0), "{error}");
+    assert!(!error.contains("declared as a gap"), "{error}");
+    assert_eq!(house.fake.state().sources.values().map(|source| source.gaps.len()).sum::<usize>(), 1);
 }
 
 #[test]

@@ -26,8 +26,8 @@ const COPY_WAIT: Duration = Duration::from_secs(4);
 const COMMON_BYTES_MIN: u64 = 64;
 /// So much in common with bytes that are gone is enough. With less the aggregator is asked, which may know more.
 const COMMON_BYTES_SURE: u64 = 1024;
-/// No more sources are asked about for one file.
-const MAY_COPY_MAX: usize = 16;
+/// No more sources are asked about for one file, those first of which most is known.
+const MAY_COPY_MAX: usize = 64;
 /// So many files that hold nothing new are remembered.
 pub const COVERED_MAX: usize = 65_536;
 
@@ -148,13 +148,17 @@ impl Pipeline {
             .relatives(family)
             .filter(|(other_id, other)| *other_id != id && (other.file.is_none() || other.is_unverified()))
             .filter(|(_, other)| agrees(other.prefix))
-            .map(|(_, other)| other.source_id);
+            .map(|(_, other)| (other.prefix.length, other.source_id));
         let gone = self.orphans.iter().filter(|orphan| orphan.family == Some(family)).map(|orphan| &orphan.remembered);
         let complete = self.remembered.values().filter(|remembered| remembered.complete);
         let complete = complete.filter(|remembered| Family::of(&remembered.path) == Some(family));
-        let remembered =
-            gone.chain(complete).filter(|remembered| agrees(remembered.prefix)).map(|remembered| remembered.source_id);
-        ended.chain(remembered).take(MAY_COPY_MAX).collect()
+        let remembered = gone
+            .chain(complete)
+            .filter(|remembered| agrees(remembered.prefix))
+            .map(|remembered| (remembered.prefix.length, remembered.source_id));
+        let mut sources: Vec<(u32, [u8; 16])> = ended.chain(remembered).collect();
+        sources.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+        sources.into_iter().map(|(_, source_id)| source_id).take(MAY_COPY_MAX).collect()
     }
 
     /// The aggregator holds `frontier` bytes of a source that this file holds as well: it goes on as that source.

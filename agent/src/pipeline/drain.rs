@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Pipeline;
-use super::source::{Id, Phase};
+use super::source::{Id, Phase, Source};
 
 /// What has to be acknowledged before the end.
 #[derive(Debug)]
@@ -46,7 +46,11 @@ impl Pipeline {
     pub(super) fn is_drained(&mut self, now: Instant) -> bool {
         let Some(drain) = &mut self.draining else { return false };
         let table = &self.table;
-        drain.targets.retain(|(id, end)| table.get(*id).is_some_and(|source| source.acked.position < *end));
+        drain.targets.retain(|(id, end)| {
+            let ends =
+                |source: &Source| source.acked.position >= *end && (source.ended.is_none() || source.is_settled());
+            table.get(*id).is_some_and(|source| !ends(source))
+        });
         if drain.targets.is_empty() {
             tracing::info!("everything that was read is acknowledged");
             return true;

@@ -242,7 +242,13 @@ impl Pipeline {
             return;
         }
         let Some(source) = self.table.get_mut(id) else { return };
-        if source.ended.is_some() || source.acked.position < source.size {
+        if source.ended.is_some() {
+            if source.in_flight.is_empty() {
+                self.announce.push_back(id);
+            }
+            return;
+        }
+        if source.acked.position < source.size {
             return;
         }
         if let Some(owed) = source.owed.take() {

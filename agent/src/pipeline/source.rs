@@ -333,15 +333,15 @@ impl Source {
         }
     }
 
-    /// Takes an acknowledgement. True: the frontier moved.
+    /// Takes an acknowledgement. True: it was news, be it of a gap without bytes.
     pub fn acknowledge(&mut self, frontier: u64) -> bool {
-        let before = self.acked.position;
+        let before = self.in_flight.len();
         while let Some(mark) = self.in_flight.front().filter(|mark| mark.position <= frontier) {
             self.acked = *mark;
             self.in_flight.pop_front();
             self.account.tally.add(&self.tallies.pop_front().unwrap_or_default());
         }
-        self.acked.position > before
+        self.in_flight.len() < before
     }
 
     /// Sent up to `read` now, and not acknowledged.
@@ -363,7 +363,7 @@ impl Source {
     /// Everything that it has is durable, and nothing is left to be declared.
     pub fn is_settled(&self) -> bool {
         let declared = self.ended.is_none_or(|ending| ending.declared || !ending.open_ended);
-        self.acked.position >= self.end() && declared && self.owed.is_none()
+        self.acked.position >= self.end() && declared && self.owed.is_none() && self.in_flight.is_empty()
     }
 
     /// What it had can only be declared lost: neither its file nor a copy that may turn up holds it.

@@ -403,7 +403,9 @@ impl Pipeline {
     pub(super) fn declare_gap(&mut self, id: Id) -> bool {
         let Some(source) = self.table.get_mut(id) else { return true };
         let Some(ending) = source.ended.filter(|ending| !ending.awaits_copy && !ending.declared) else { return true };
-        let Some(session) = self.session.as_mut().filter(|_| source.phase == Phase::Open) else { return true };
+        // The acknowledgement of a gap that has no bytes is told apart by nothing else being in flight; `delivered` comes back.
+        let in_turn = source.phase == Phase::Open && source.in_flight.is_empty();
+        let Some(session) = self.session.as_mut().filter(|_| in_turn) else { return true };
         let begin = source.read.position;
         let end = ending.end.max(begin);
         if end > begin || ending.open_ended {

@@ -106,8 +106,10 @@ pub struct Opened {
     pub created: Option<SourceRecord>,
 }
 
-/// No more candidates are offered for one file.
+/// No more candidates are offered for one file, beside those that the agent asks about.
 const CANDIDATES_MAX: usize = 16;
+/// About no more an agent may ask.
+const ASKED_MAX: usize = 64;
 
 impl Registry {
     /// For reading; hold it briefly.
@@ -216,16 +218,16 @@ impl State {
     /// that begin alike.
     fn candidates(&self, agent: Uuid, request: &v1::OpenSource) -> Vec<v1::Candidate> {
         let prefix = prefix_key(agent, request.prefix.filter(|_| request.may_be_copy));
-        let asked = request.may_copy.iter().take(CANDIDATES_MAX).filter_map(|id| uuid(id));
+        let asked: BTreeSet<Uuid> = request.may_copy.iter().take(ASKED_MAX).filter_map(|id| uuid(id)).collect();
         let same_file = self.by_file.get(&(agent, request.device, request.inode)).into_iter().flatten().copied();
         let same_prefix = prefix.and_then(|prefix| self.by_prefix.get(&prefix)).into_iter().flatten().copied();
-        let ids: BTreeSet<Uuid> = asked.chain(same_file).chain(same_prefix).collect();
+        let others: BTreeSet<Uuid> = same_file.chain(same_prefix).filter(|id| !asked.contains(id)).collect();
         let of_agent = |entry: &&SourceEntry| entry.source.agent == agent;
-        let mut entries: Vec<_> = ids.iter().filter_map(|id| self.sources.get(id)).filter(of_agent).collect();
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.last_ns));
-        entries
-            .into_iter()
-            .take(CANDIDATES_MAX)
+        let mut others: Vec<_> = others.iter().filter_map(|id| self.sources.get(id)).filter(of_agent).collect();
+        others.sort_by_key(|entry| std::cmp::Reverse(entry.last_ns));
+        let asked = asked.iter().filter_map(|id| self.sources.get(id)).filter(of_agent);
+        asked
+            .chain(others.into_iter().take(CANDIDATES_MAX))
             .map(|entry| v1::Candidate {
                 source_id: entry.source.id.into_bytes().to_vec().into(),
                 frontier: entry.frontier,
