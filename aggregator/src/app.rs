@@ -32,6 +32,7 @@ use crate::metrics::Metrics;
 use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
 use crate::receive::journal::{Durable, Handed, Journal};
 use crate::retention;
+use crate::search::cache::BlockCache;
 use crate::store::Store;
 use crate::wal::entry::{Entry, Event, uuid};
 use crate::wal::writer::Writer;
@@ -136,6 +137,7 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         health,
         metrics,
         registry: Arc::new(metrics_registry),
+        search_timeout: config.search_timeout,
         wal_dir: wal_dir(&config.data_dir),
         data_dir: config.data_dir,
     };
@@ -251,7 +253,7 @@ impl Engine {
         };
         let watermarks = Arc::clone(&registry);
         Ok(Self {
-            store: Store::new(head, registry)?,
+            store: Store::new(head, registry, BlockCache::new(config.block_cache_bytes))?,
             journal,
             stopping,
             wal_dir,

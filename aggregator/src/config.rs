@@ -39,6 +39,8 @@ struct RawLimits {
     wal_segment_bytes: Size,
     credit_bytes: Size,
     disk_free_min: Size,
+    block_cache_bytes: Size,
+    search_timeout: Span,
 }
 
 impl Default for Raw {
@@ -68,6 +70,8 @@ impl Default for RawLimits {
             wal_segment_bytes: Size(64 << 20),
             credit_bytes: Size(8 << 20),
             disk_free_min: Size(512 << 20),
+            block_cache_bytes: Size(64 << 20),
+            search_timeout: Span(Duration::from_secs(10)),
         }
     }
 }
@@ -93,6 +97,10 @@ pub struct Config {
     pub credit_bytes: u64,
     /// Nothing is acknowledged below this.
     pub disk_free_min: u64,
+    /// Decoded blocks are kept up to this.
+    pub block_cache_bytes: u64,
+    /// A search answers with what it has after so long, unless it is asked to take another time.
+    pub search_timeout: Duration,
 }
 
 impl Config {
@@ -138,6 +146,8 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
         wal_segment_bytes: at_least("wal_segment_bytes", limits.wal_segment_bytes, 64 << 10)?,
         credit_bytes: at_least("credit_bytes", limits.credit_bytes, u64::from(BATCH_BYTES_MAX) / 4)?,
         disk_free_min: limits.disk_free_min.0,
+        block_cache_bytes: limits.block_cache_bytes.0,
+        search_timeout: limits.search_timeout.0,
     })
 }
 

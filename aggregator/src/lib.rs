@@ -9,6 +9,8 @@
 //! | `block` | records as columns, and their encoding |
 //! | `index` | blocks and transactions in Tantivy |
 //! | `indexer` | the thread that adds, commits, and tells the head |
+//! | `query` | the query language, and which records of a block fulfil a query |
+//! | `search` | goes through blocks and makes something of what is found |
 //! | `store` | what may be asked of all that |
 //! | `trace` | one transaction from its records |
 //! | `http` | the API |
@@ -27,9 +29,11 @@ pub mod id;
 pub mod index;
 pub mod indexer;
 pub mod metrics;
+pub mod query;
 pub mod receive;
 pub mod record;
 pub mod retention;
+pub mod search;
 pub mod source;
 pub mod space;
 pub mod store;

@@ -1,6 +1,7 @@
 //! What the rest of the program may ask of the store: the narrow interface behind which another engine could stand.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{Semaphore, oneshot};
@@ -12,6 +13,8 @@ use crate::index::committed::Committed;
 use crate::index::find::FindError;
 use crate::index::partition;
 use crate::record::Record;
+use crate::search::cache::BlockCache;
+use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
 use crate::space;
 
 /// Head, partitions and catalog as one.
@@ -21,6 +24,8 @@ pub struct Store {
     pub head: Arc<Head>,
     /// Agents and sources.
     pub registry: Arc<Registry>,
+    /// Decoded blocks.
+    pub cache: Arc<BlockCache>,
     /// Where answers are worked out.
     search: Arc<ThreadPool>,
     /// One permit per answer that is being worked out; the others wait their turn.
@@ -29,6 +34,14 @@ pub struct Store {
 
 /// Threads that work out answers: more than there are cores, because some of them wait for the disk.
 const SEARCH_THREADS: usize = 8;
+
+/// A search that came to its end.
+pub struct Searched<C> {
+    pub scan: Scan,
+    pub collector: C,
+    /// Its time was up before all blocks had been looked at.
+    pub is_late: bool,
+}
 
 /// One partition in short.
 pub struct PartitionStatus {
@@ -48,11 +61,15 @@ pub struct PartitionStatus {
 
 impl Store {
     /// Starts the search threads.
-    pub fn new(head: Arc<Head>, registry: Arc<Registry>) -> Result<Self, rayon::ThreadPoolBuildError> {
+    pub fn new(
+        head: Arc<Head>,
+        registry: Arc<Registry>,
+        cache: BlockCache,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let search =
             ThreadPoolBuilder::new().num_threads(SEARCH_THREADS).thread_name(|index| format!("search-{index}"));
         let turns = Arc::new(Semaphore::new(SEARCH_THREADS));
-        Ok(Self { head, registry, search: Arc::new(search.build()?), turns })
+        Ok(Self { head, registry, cache: Arc::new(cache), search: Arc::new(search.build()?), turns })
     }
 
     /// Works out an answer on the search threads. None: the program ends before it is there.
@@ -66,6 +83,35 @@ impl Store {
             drop(turn);
         });
         receiver.await.ok()
+    }
+
+    /// Goes through the blocks that may hold what is `wanted`, a slice at a time, until the collector has enough, the time is up, or
+    /// nobody waits for the answer. None: the program ends before it is there.
+    pub async fn search<C: Collector + 'static>(
+        &self,
+        wanted: Wanted,
+        collector: C,
+        deadline: Option<Instant>,
+    ) -> Option<Result<Searched<C>, FindError>> {
+        let begun = self.answer(move |store| Scan::begin(&store.head, wanted)).await?;
+        let mut state = match begun {
+            Ok(scan) => (scan, collector),
+            Err(error) => return Some(Err(error)),
+        };
+        loop {
+            let step = self.answer(move |store| {
+                let (mut scan, mut collector) = state;
+                let shared = Shared { head: &store.head, cache: &store.cache, deadline };
+                let step = scan.slice(&shared, &mut collector);
+                (step, scan, collector)
+            });
+            let (step, scan, collector) = step.await?;
+            match step {
+                Ok(Step::More) => state = (scan, collector),
+                Ok(step) => return Some(Ok(Searched { scan, collector, is_late: step == Step::Late })),
+                Err(error) => return Some(Err(error)),
+            }
+        }
     }
 
     /// Every record of an ID, however it is spelled, in no particular order. To be called inside [`Self::answer`].

@@ -127,6 +127,19 @@ impl Columns {
         sum(self.extents())
     }
 
+    /// Bytes of memory that it takes, about.
+    pub fn memory_bytes(&self) -> usize {
+        let per_record = 8 + 1 + 1 + 4 + 1;
+        self.raw.capacity()
+            + self.times.len() * per_record
+            + self.extents.len() * 4
+            + self.marks.len()
+            + self.id_refs.len() * 4
+            + self.ids.len() * size_of::<SpelledId>()
+            + self.runs.len() * size_of::<Run>()
+            + self.sources.len() * 256
+    }
+
     fn extents(&self) -> &[u32] {
         if self.extents.is_empty() { &self.lengths } else { &self.extents }
     }

@@ -51,18 +51,17 @@ impl<'a> Payload<'a> {
 
     fn without_raw(&self, ids: Vec<SpelledId>, unzstd: &mut Unzstd) -> Result<Columns, Corrupt> {
         let (records, sources) = self.sources(unzstd)?;
-        let id_counts = self.bytes(Column::IdCounts, records, unzstd)?;
-        let references = id_counts.iter().map(|count| usize::from(*count)).sum();
+        let (id_counts, id_refs) = self.references(records, ids.len(), unzstd)?;
         let columns = Columns {
             runs: self.runs(records, sources.len(), unzstd)?,
             sources,
             times: self.times(records, unzstd)?,
-            severities: self.bytes(Column::Severities, records, unzstd)?,
-            flags: self.bytes(Column::Flags, records, unzstd)?,
+            severities: self.severities(records, unzstd)?,
+            flags: self.flags(records, unzstd)?,
             marks: self.marks(records, unzstd)?,
             lengths: Vec::new(),
             extents: Vec::new(),
-            id_refs: self.id_refs(references, ids.len(), unzstd)?,
+            id_refs,
             ids,
             id_counts,
             raw: Vec::new(),
@@ -71,40 +70,62 @@ impl<'a> Payload<'a> {
         Ok(columns)
     }
 
+    /// Of each of `records` records.
+    pub fn severities(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+        self.bytes(Column::Severities, records, unzstd)
+    }
+
+    /// Of each of `records` records.
+    pub fn flags(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+        self.bytes(Column::Flags, records, unzstd)
+    }
+
+    /// How many IDs each of `records` records has, and where in the dictionary of `ids` entries they stand.
+    pub fn references(&self, records: usize, ids: usize, unzstd: &mut Unzstd) -> Result<(Vec<u8>, Vec<u32>), Corrupt> {
+        let counts = self.bytes(Column::IdCounts, records, unzstd)?;
+        let references = counts.iter().map(|count| usize::from(*count)).sum();
+        let references = self.id_refs(references, ids, unzstd)?;
+        Ok((counts, references))
+    }
+
     /// A column of one byte per record.
     fn bytes(&self, column: Column, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
         let bytes = self.0.plain(column as u8, unzstd)?;
         if bytes.len() == records { Ok(bytes) } else { Err(Corrupt::Column(column as u8)) }
     }
 
-    /// Fills in the lengths and raw bytes of at least the first `records` records.
-    fn raw(&self, columns: &mut Columns, records: usize, unzstd: &mut Unzstd) -> Result<(), Corrupt> {
+    /// Fills in the lengths and raw bytes of at least the first `wanted` records.
+    fn raw(&self, columns: &mut Columns, wanted: usize, unzstd: &mut Unzstd) -> Result<(), Corrupt> {
+        (columns.raw, columns.lengths) = self.text(columns.times.len(), wanted, unzstd)?;
+        columns.extents = self.extents(&columns.lengths, unzstd)?;
+        Ok(())
+    }
+
+    /// The overlaid bytes, and the lengths, of at least the first `wanted` of the block's `records` records.
+    pub fn text(&self, records: usize, wanted: usize, unzstd: &mut Unzstd) -> Result<(Vec<u8>, Vec<u32>), Corrupt> {
         let malformed = || Corrupt::Column(Column::Lines as u8);
         let plain = self.0.plain(Column::Lines as u8, unzstd)?;
         let mut input = &plain[..];
-        let steps = columns.times.len().div_ceil(LINES_STEP);
-        let wanted_steps = records.div_ceil(LINES_STEP);
+        let wanted_steps = wanted.div_ceil(LINES_STEP);
         let mut size = 0usize;
-        for step in 0..steps {
+        for step in 0..records.div_ceil(LINES_STEP) {
             let length = take(&mut input).and_then(|length| usize::try_from(length).ok()).ok_or_else(malformed)?;
             if step < wanted_steps {
                 size = size.checked_add(length).filter(|size| *size <= PLAIN_BYTES_MAX).ok_or_else(malformed)?;
             }
         }
-        columns.raw = self.0.prefix(Column::Raw as u8, size, unzstd)?;
-        let records = (wanted_steps * LINES_STEP).min(columns.times.len());
-        columns.lengths = lengths(&columns.raw, records, input).ok_or_else(malformed)?;
-        columns.extents = self.extents(&columns.lengths, unzstd)?;
-        Ok(())
+        let raw = self.0.prefix(Column::Raw as u8, size, unzstd)?;
+        let lengths = lengths(&raw, (wanted_steps * LINES_STEP).min(records), input).ok_or_else(malformed)?;
+        Ok((raw, lengths))
     }
 
     /// None when no record has any.
-    fn marks(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+    pub fn marks(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
         if self.0.has(Column::Marks as u8) { self.bytes(Column::Marks, records, unzstd) } else { Ok(Vec::new()) }
     }
 
     /// Of the records with these lengths; none when all contents are what stands in the file.
-    fn extents(&self, lengths: &[u32], unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
+    pub fn extents(&self, lengths: &[u32], unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
         if !self.0.has(Column::Extents as u8) {
             return Ok(Vec::new());
         }
@@ -122,7 +143,8 @@ impl<'a> Payload<'a> {
         if self.0.has(Column::Labels as u8) { self.0.plain(Column::Labels as u8, unzstd) } else { Ok(Vec::new()) }
     }
 
-    fn sources(&self, unzstd: &mut Unzstd) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
+    /// How many records there are, and the sources that the runs name.
+    pub fn sources(&self, unzstd: &mut Unzstd) -> Result<(usize, Vec<Arc<Source>>), Corrupt> {
         let plain = self.0.plain(Column::Sources as u8, unzstd)?;
         let labels = self.labels(unzstd)?;
         let parsed = || -> Option<(usize, Vec<Arc<Source>>)> {
@@ -149,7 +171,8 @@ impl<'a> Payload<'a> {
         parsed().ok_or(Corrupt::Column(Column::Sources as u8))
     }
 
-    fn runs(&self, records: usize, sources: usize, unzstd: &mut Unzstd) -> Result<Vec<Run>, Corrupt> {
+    /// Contiguous stretches of one source.
+    pub fn runs(&self, records: usize, sources: usize, unzstd: &mut Unzstd) -> Result<Vec<Run>, Corrupt> {
         let plain = self.0.plain(Column::Runs as u8, unzstd)?;
         let parsed = || -> Option<Vec<Run>> {
             let mut input = &plain[..];
@@ -170,7 +193,8 @@ impl<'a> Payload<'a> {
         parsed().ok_or(Corrupt::Column(Column::Runs as u8))
     }
 
-    fn times(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<i64>, Corrupt> {
+    /// Nanoseconds since the epoch.
+    pub fn times(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<i64>, Corrupt> {
         let plain = self.0.plain(Column::Times as u8, unzstd)?;
         let mut input = &plain[..];
         let mut last = 0i64;
@@ -201,7 +225,8 @@ impl<'a> Payload<'a> {
         parsed.ok_or(Corrupt::Column(Column::IdRefs as u8))
     }
 
-    fn ids(&self, unzstd: &mut Unzstd) -> Result<Vec<SpelledId>, Corrupt> {
+    /// The dictionary.
+    pub fn ids(&self, unzstd: &mut Unzstd) -> Result<Vec<SpelledId>, Corrupt> {
         let owned;
         let plain = match self.0.stored_plain(Column::Ids as u8) {
             Some(stored) => stored,

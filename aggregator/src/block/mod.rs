@@ -10,6 +10,7 @@
 //! | `container` | encoded columns with a table and a checksum |
 //! | `encode` | columns to payload |
 //! | `decode` | payload to the columns that a reader asks for |
+//! | `view` | one block as a query reads it |
 //! | `transactions` | what many transactions did, as columns |
 
 pub mod columns;
@@ -21,3 +22,4 @@ pub mod spelling;
 pub mod tokens;
 pub mod transactions;
 pub mod varint;
+pub mod view;

@@ -113,7 +113,7 @@ impl Appender {
             let block_bytes = self.limits.block_bytes;
             let full = self.head.with_open(&service, self.generation, |open| {
                 next = piece(batch, &next, &open.columns, block_bytes);
-                open.columns.append(source, batch, &next, received_ns, &mut open.index);
+                Arc::make_mut(&mut open.columns).append(source, batch, &next, received_ns, &mut open.index);
                 is_full(&open.columns, block_bytes)
             });
             if let Some((number, columns)) = full {

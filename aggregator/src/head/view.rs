@@ -1,5 +1,6 @@
 //! What a query sees: open and sealed blocks, and the commits, as of one moment.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -23,7 +24,7 @@ pub struct Head {
     committed: Condvar,
     hasher: foldhash::fast::FixedState,
     /// Decompressors that nobody uses right now: as many as there were decoding threads.
-    unzstd: Mutex<Vec<Unzstd>>,
+    unzstd: Mutex<Vec<RefCell<Unzstd>>>,
 }
 
 #[derive(Default)]
@@ -40,8 +41,8 @@ struct State {
 /// A block that takes records.
 #[derive(Default)]
 pub struct OpenBlock {
-    /// Its records.
-    pub columns: Columns,
+    /// Its records. Who searches holds them as they were, and they are copied before they grow again.
+    pub columns: Arc<Columns>,
     /// Finds IDs in its dictionary.
     pub index: IdIndex,
 }
@@ -54,10 +55,21 @@ struct FullBlock {
     held: HeldBlock,
 }
 
+/// A block of the head.
 #[derive(Clone)]
-enum HeldBlock {
+pub enum HeldBlock {
+    /// Not encoded yet.
     Raw(Arc<Columns>),
+    /// Encoded.
     Sealed(Arc<SealedBlock>),
+}
+
+/// Everything that can be found, as of one moment.
+pub struct Snapshot {
+    /// What is not committed.
+    pub head: Vec<HeldBlock>,
+    /// What is, the oldest day first.
+    pub partitions: Arc<Vec<Arc<Committed>>>,
 }
 
 /// How much is in the head.
@@ -116,7 +128,7 @@ impl Head {
     fn freeze(&self, state: &mut State, block: OpenBlock, generation: u64) -> (u64, Arc<Columns>) {
         let number = state.next_block;
         state.next_block += 1;
-        let columns = Arc::new(block.columns);
+        let columns = block.columns;
         let mut ids: Box<[u64]> = columns.ids.iter().map(|id| self.hasher.hash_one(id.canonical.family())).collect();
         ids.sort_unstable();
         state.full.insert(number, FullBlock { generation, ids, held: HeldBlock::Raw(Arc::clone(&columns)) });
@@ -175,6 +187,14 @@ impl Head {
         );
     }
 
+    /// What a search looks at. It holds the blocks, and nobody waits for it.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.lock();
+        let open = state.open.values().map(|block| HeldBlock::Raw(Arc::clone(&block.columns)));
+        let full = state.full.values().map(|block| block.held.clone());
+        Snapshot { head: open.chain(full).collect(), partitions: Arc::clone(&state.partitions) }
+    }
+
     /// How much is in it.
     pub fn volume(&self) -> Volume {
         self.volume_and_partitions().0
@@ -227,19 +247,21 @@ impl Head {
         let from_head = full.par_iter().map(|block| match block {
             HeldBlock::Raw(columns) => Ok(columns.materialise(&columns.find(wanted))),
             HeldBlock::Sealed(block) => {
-                self.with_unzstd(|unzstd| Ok(Payload::open(&block.payload)?.find(wanted, unzstd)?))
+                self.with_unzstd(|unzstd| Ok(Payload::open(&block.payload)?.find(wanted, &mut unzstd.borrow_mut())?))
             }
         });
-        let from_disk = hits.par_iter().map(|hit| self.with_unzstd(|unzstd| hit.records(wanted, unzstd)));
+        let from_disk =
+            hits.par_iter().map(|hit| self.with_unzstd(|unzstd| hit.records(wanted, &mut unzstd.borrow_mut())));
         let parts: Vec<Vec<Record>> = from_head.chain(from_disk).collect::<Result<_, FindError>>()?;
         found.extend(parts.into_iter().flatten());
         Ok(found)
     }
 
-    fn with_unzstd<T>(&self, decode: impl FnOnce(&mut Unzstd) -> T) -> T {
+    /// Lends a decompressor.
+    pub fn with_unzstd<T>(&self, decode: impl FnOnce(&RefCell<Unzstd>) -> T) -> T {
         let pool = || self.unzstd.lock().expect("no thread panics with the pool in hand");
-        let mut unzstd = pool().pop().unwrap_or_default();
-        let decoded = decode(&mut unzstd);
+        let unzstd = pool().pop().unwrap_or_default();
+        let decoded = decode(&unzstd);
         pool().push(unzstd);
         decoded
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clew_service::metrics::Registry;
 use prometheus_client::metrics::histogram::Histogram;
@@ -22,6 +22,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Where the counts are registered.
     pub registry: Arc<Registry>,
+    /// How long a search may take, unless it is asked to take another time.
+    pub search_timeout: Duration,
     /// Everything durable.
     pub data_dir: PathBuf,
     /// The WAL's part of it.

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
 
+use super::problem::Problem;
 use crate::trace::order::Key;
 
 const VERSION: u8 = 1;
@@ -26,6 +27,15 @@ pub fn decode(text: &str) -> Option<Key> {
         time: i64::from_be_bytes(bytes[1..9].try_into().expect("8 bytes")),
         source: Uuid::from_bytes(bytes[9..25].try_into().expect("16 bytes")),
         position: u64::from_be_bytes(bytes[25..].try_into().expect("8 bytes")),
+    })
+}
+
+/// The cursor of a request, if it has one.
+pub fn parameter(text: Option<&str>) -> Result<Option<Key>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    decode(text).map(Some).ok_or_else(|| Problem::BadParameter {
+        name: "cursor",
+        detail: "not a cursor that this API gave; leave it out to begin at the first record".into(),
     })
 }
 

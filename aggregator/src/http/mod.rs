@@ -4,6 +4,9 @@
 //! | --- | --- |
 //! | `router` | the routes |
 //! | `api` | what all handlers share |
+//! | `arguments` | a request's parameters, from query string or body |
+//! | `parameters` | those that several routes have |
+//! | `search` | `/api/v1/logs/search` |
 //! | `transactions` | `/api/v1/transactions/{id}` |
 //! | `status` | `/api/v1/status/*` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
@@ -13,9 +16,12 @@
 
 pub mod answer;
 pub mod api;
+pub mod arguments;
 pub mod cursor;
+pub mod parameters;
 pub mod problem;
 pub mod process;
 pub mod router;
+pub mod search;
 pub mod status;
 pub mod transactions;

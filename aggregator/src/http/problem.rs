@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::index::find::FindError;
+use crate::query::language::error::SyntaxError;
 
 /// What went wrong with a request.
 #[derive(Debug)]
@@ -15,6 +16,13 @@ pub enum Problem {
         name: &'static str,
         /// What is wrong and what to do.
         detail: String,
+    },
+    /// The query cannot be read.
+    Query {
+        /// As it was given.
+        query: String,
+        /// Where and why.
+        error: SyntaxError,
     },
     /// Nothing carries this ID; the members say where it was looked for.
     UnknownTransaction {
@@ -47,6 +55,16 @@ impl Problem {
                 let members = Map::from_iter([("parameter".to_owned(), json!(name))]);
                 (StatusCode::BAD_REQUEST, "bad parameter", format!("{name}: {detail}"), members)
             }
+            Self::Query { query, error } => {
+                let members = json!({
+                    "parameter": "q",
+                    "position": {"begin": error.span.begin, "end": error.span.end},
+                    "excerpt": query.get(error.span.range()),
+                    "hint": error.hint,
+                });
+                let Value::Object(members) = members else { unreachable!("written as an object") };
+                (StatusCode::BAD_REQUEST, "query cannot be read", error.message, members)
+            }
             Self::UnknownTransaction { id, members } => {
                 (StatusCode::NOT_FOUND, "unknown transaction", format!("no record carries the ID {id:?}"), members)
             }
@@ -63,6 +81,20 @@ impl Problem {
                 "the aggregator stops; ask again in a moment".into(),
                 none,
             ),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BadParameter { name, detail } => write!(formatter, "{name}: {detail}"),
+            Self::Query { error, .. } => write!(formatter, "{error}"),
+            Self::UnknownTransaction { id, .. } => write!(formatter, "no record carries the ID {id:?}"),
+            Self::NoRoute => write!(formatter, "no such route"),
+            Self::Method => write!(formatter, "method not allowed"),
+            Self::Store(error) => write!(formatter, "{error}"),
+            Self::Stopping => write!(formatter, "the aggregator stops"),
         }
     }
 }

@@ -52,7 +52,7 @@ pub async fn get(
         detail: format!("{}; known here: limit, cursor", error.body_text()),
     })?;
     let limit = limit(parameters.limit.as_deref())?;
-    let after = after(parameters.cursor.as_deref())?;
+    let after = cursor::parameter(parameters.cursor.as_deref())?;
     if id.len() > ID_BYTES_MAX || id.trim().is_empty() {
         let detail = format!("an ID has 1 to {ID_BYTES_MAX} bytes");
         return Err(Problem::BadParameter { name: "id", detail });
@@ -80,14 +80,6 @@ fn limit(text: Option<&str>) -> Result<usize, Problem> {
         detail: format!(
             "{text:?} is no number from 1 to {LIMIT_MAX}; NDJSON (Accept: application/x-ndjson) has no limit"
         ),
-    })
-}
-
-fn after(text: Option<&str>) -> Result<Option<Key>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    cursor::decode(text).map(Some).ok_or_else(|| Problem::BadParameter {
-        name: "cursor",
-        detail: "not a cursor that this API gave; leave it out to begin at the first record".into(),
     })
 }
 

@@ -1,0 +1,84 @@
+//! A request's parameters: in the query string of a GET, in the JSON body of a POST.
+
+use axum::RequestPartsExt;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, RawQuery, Request};
+use axum::http::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+
+/// A body may have so many bytes.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The parameters by name; their values are text, or lists of text.
+pub struct Arguments(Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for Arguments {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request<Body>, _state: &S) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let RawQuery(query) = parts.extract().await.unwrap_or(RawQuery(None));
+        let mut arguments = Self::of_query(query.as_deref().unwrap_or_default())?;
+        if parts.method == Method::POST {
+            let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| Problem::BadParameter {
+                name: "body",
+                detail: format!("{error}; it may have {BODY_BYTES_MAX} bytes"),
+            })?;
+            arguments.add_body(&bytes)?;
+        }
+        Ok(arguments)
+    }
+}
+
+impl Arguments {
+    fn of_query(query: &str) -> Result<Self, Problem> {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+            .map_err(|error| Problem::BadParameter { name: "query", detail: error.to_string() })?;
+        let mut arguments = Map::new();
+        for (name, value) in pairs {
+            if arguments.insert(name.clone(), Value::String(value)).is_some() {
+                let detail = format!("{name:?} is given twice");
+                return Err(Problem::BadParameter { name: "query", detail });
+            }
+        }
+        Ok(Self(arguments))
+    }
+
+    fn add_body(&mut self, bytes: &Bytes) -> Result<(), Problem> {
+        let bad = |detail: String| Problem::BadParameter { name: "body", detail };
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let body: Map<String, Value> = serde_json::from_slice(bytes)
+            .map_err(|error| bad(format!("{error}; it is a JSON object with the same names as the parameters")))?;
+        for (name, value) in body {
+            let value = match value {
+                Value::Null => continue,
+                Value::String(text) => text,
+                Value::Number(number) => number.to_string(),
+                Value::Bool(value) => value.to_string(),
+                Value::Array(_) | Value::Object(_) => return Err(bad(format!("{name:?} has to be text or a number"))),
+            };
+            self.0.insert(name, Value::String(value));
+        }
+        Ok(())
+    }
+
+    /// As the route's own type. `known` are the names that it takes.
+    pub fn read<T: DeserializeOwned>(self, known: &[&str]) -> Result<T, Problem> {
+        if let Some(name) = self.0.keys().find(|name| !known.contains(&name.as_str())) {
+            let meant =
+                known.iter().max_by(|left, right| strsim::jaro(left, name).total_cmp(&strsim::jaro(right, name)));
+            let detail = match meant.filter(|meant| strsim::jaro(meant, name) > 0.75) {
+                Some(meant) => format!("there is no {name:?}, did you mean {meant:?}?"),
+                None => format!("there is no {name:?}; known here: {}", known.join(", ")),
+            };
+            return Err(Problem::BadParameter { name: "query", detail });
+        }
+        serde_json::from_value(Value::Object(self.0))
+            .map_err(|error| Problem::BadParameter { name: "query", detail: error.to_string() })
+    }
+}

@@ -1,0 +1,76 @@
+//! Parameters that several routes have: the query, the time, and how long an answer may take.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+
+use super::problem::Problem;
+use crate::query::language::parser;
+use crate::query::language::time::When;
+use crate::query::predicate::{self, Predicate};
+use crate::search::scan::{Order, Wanted};
+
+/// No answer may take longer.
+const TIMEOUT_MAX: Duration = Duration::from_secs(300);
+
+/// What every search takes; all of it text, so that a wrong value is answered with what would be right.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Asked {
+    /// The query; without one, every record.
+    pub q: String,
+    /// The earliest time; without one, all there is.
+    pub from: Option<String>,
+    /// Before this time.
+    pub to: Option<String>,
+    /// How long the answer may take.
+    pub timeout: Option<String>,
+}
+
+impl Asked {
+    /// What is wanted of the store, as of `now_ns`.
+    pub fn wanted(&self, order: Order, now_ns: i64) -> Result<Wanted, Problem> {
+        Ok(Wanted { predicate: Arc::new(self.predicate(now_ns)?), times: self.times(now_ns)?, order })
+    }
+
+    fn predicate(&self, now_ns: i64) -> Result<Predicate, Problem> {
+        let ready = parser::parse(&self.q).and_then(|query| predicate::compile(&query, now_ns));
+        ready.map_err(|error| Problem::Query { query: self.q.clone(), error })
+    }
+
+    /// From the first to before the second.
+    pub fn times(&self, now_ns: i64) -> Result<(i64, i64), Problem> {
+        let from = time("from", self.from.as_deref(), now_ns)?.unwrap_or(i64::MIN);
+        let to = time("to", self.to.as_deref(), now_ns)?.unwrap_or(i64::MAX);
+        if from >= to {
+            let detail = "it is not before `to`: nothing lies between them".to_owned();
+            return Err(Problem::BadParameter { name: "from", detail });
+        }
+        Ok((from, to))
+    }
+
+    /// When the answer has to be there; `usual` after now unless asked otherwise.
+    pub fn deadline(&self, usual: Duration) -> Result<Instant, Problem> {
+        let Some(text) = &self.timeout else { return Ok(Instant::now() + usual) };
+        let timeout = text.parse::<clew_service::units::Span>().ok().map(|span| span.0);
+        let timeout = timeout.filter(|timeout| !timeout.is_zero() && *timeout <= TIMEOUT_MAX);
+        timeout.map(|timeout| Instant::now() + timeout).ok_or_else(|| Problem::BadParameter {
+            name: "timeout",
+            detail: format!("{text:?} is no time from 1ms to {}s; write it like 500ms or 30s", TIMEOUT_MAX.as_secs()),
+        })
+    }
+}
+
+/// A time as people write it.
+pub fn time(name: &'static str, text: Option<&str>, now_ns: i64) -> Result<Option<i64>, Problem> {
+    let parsed = text.map(|text| When::parse(text).map(|when| when.resolve(now_ns)));
+    parsed.transpose().map_err(|detail| Problem::BadParameter { name, detail })
+}
+
+/// A number between `1` and `max`; `usual` without one.
+pub fn number(name: &'static str, text: Option<&str>, usual: usize, max: usize) -> Result<usize, Problem> {
+    let Some(text) = text else { return Ok(usual) };
+    let number = text.parse().ok().filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| Problem::BadParameter { name, detail: format!("{text:?} is no number from 1 to {max}") })
+}

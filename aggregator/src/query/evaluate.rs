@@ -1,0 +1,175 @@
+//! Which records of a block fulfil a predicate.
+//!
+//! A test looks at the block's text as a whole where it can, and only at records that the tests before it have left.
+
+use std::sync::Arc;
+
+use super::mask::Mask;
+use super::needle::Needle;
+use super::predicate::{Leaf, Predicate};
+use super::value::NameTest;
+use crate::block::container::Corrupt;
+use crate::block::spelling::SpelledId;
+use crate::block::view::View;
+use crate::source::Source;
+
+/// Below one record in so many, each record is looked at by itself.
+const SPARSE: usize = 8;
+
+/// The records of `among` that fulfil `predicate`.
+pub fn evaluate(predicate: &Predicate, block: &View<'_>, among: Mask) -> Result<Mask, Corrupt> {
+    if among.is_empty() {
+        return Ok(among);
+    }
+    match predicate {
+        Predicate::All => Ok(among),
+        Predicate::Leaf(leaf) => evaluate_leaf(leaf, block, among),
+        Predicate::Not(part) => {
+            let mut rest = among.clone();
+            rest.minus(&evaluate(part, block, among)?);
+            Ok(rest)
+        }
+        Predicate::And(parts) => parts.iter().try_fold(among, |among, part| evaluate(part, block, among)),
+        Predicate::Or(parts) => {
+            let (mut found, mut rest) = (Mask::none(among.records()), among);
+            for part in parts {
+                let more = evaluate(part, block, rest.clone())?;
+                rest.minus(&more);
+                found.or(&more);
+            }
+            Ok(found)
+        }
+    }
+}
+
+fn evaluate_leaf(leaf: &Leaf, block: &View<'_>, mut among: Mask) -> Result<Mask, Corrupt> {
+    match leaf {
+        Leaf::Line(needle) => {
+            let (raw, lower) = if needle.may_be_hidden() { block.restored_lower()? } else { block.overlaid()? };
+            return Ok(with_needle(needle, &Lines::new(raw, lower, block.lengths()?), among));
+        }
+        Leaf::LineRegex(regex) => {
+            let raw = block.restored()?;
+            let lines = Lines::new(raw, raw, block.lengths()?);
+            among.retain(|record| regex.is_match(&raw[lines.content(record)]));
+        }
+        Leaf::Key(path, test) => {
+            let raw = block.restored()?;
+            let lines = Lines::new(raw, raw, block.lengths()?);
+            among.retain(|record| path.any(&raw[lines.content(record)], |value| test.passes(value)));
+        }
+        Leaf::KeyExists(path) => {
+            let raw = block.restored()?;
+            let lines = Lines::new(raw, raw, block.lengths()?);
+            among.retain(|record| path.exists(&raw[lines.content(record)]));
+        }
+        Leaf::Service(test) => of_sources(block, &mut among, |source| test.passes(source.service.as_bytes()))?,
+        Leaf::Host(test) => of_sources(block, &mut among, |source| test.passes(source.host.as_bytes()))?,
+        Leaf::File(test) => of_sources(block, &mut among, |source| test.passes(&source.path))?,
+        Leaf::Source(test) => {
+            of_sources(block, &mut among, |source| test.passes(source.id.simple().to_string().as_bytes()))?;
+        }
+        Leaf::Label(name, test) => of_sources(block, &mut among, |source| {
+            source.labels.iter().any(|(known, value)| known == name && test.passes(value.as_bytes()))
+        })?,
+        Leaf::Level(levels) => {
+            let severities = block.severities()?;
+            among.retain(|record| levels >> severities[record].min(15) & 1 == 1);
+        }
+        Leaf::Time(from, to) => {
+            let times = block.times()?;
+            among.retain(|record| (*from..*to).contains(&times[record]));
+        }
+        Leaf::Txn(wanted) => with_ids(block, &mut among, |id| wanted.iter().any(|wanted| wanted.same(&id.canonical)))?,
+        Leaf::TxnSpelling(NameTest::Exists) => {
+            let counts = block.ids()?.counts;
+            among.retain(|record| counts[record] > 0);
+        }
+        Leaf::TxnSpelling(test) => with_ids(block, &mut among, |id| test.passes(&id.spelling()))?,
+    }
+    Ok(among)
+}
+
+/// Where the lines of a block's text begin and end.
+struct Lines<'t> {
+    raw: &'t [u8],
+    lower: &'t [u8],
+    /// Of each line, and where the last one ends.
+    begins: Vec<usize>,
+}
+
+impl<'t> Lines<'t> {
+    fn new(raw: &'t [u8], lower: &'t [u8], lengths: &[u32]) -> Self {
+        let mut at = 0;
+        let ends = lengths.iter().map(|length| {
+            at += *length as usize;
+            at
+        });
+        Self { raw, lower, begins: std::iter::once(0).chain(ends).collect() }
+    }
+
+    /// Without the line feed at its end.
+    fn content(&self, record: usize) -> std::ops::Range<usize> {
+        let (begin, end) = (self.begins[record], self.begins[record + 1]);
+        begin..if end > begin && self.raw[end - 1] == b'\n' { end - 1 } else { end }
+    }
+}
+
+fn with_needle(needle: &Needle, lines: &Lines<'_>, mut among: Mask) -> Mask {
+    let in_line = |record: usize, from: usize| {
+        let content = lines.content(record);
+        let (raw, lower) = (&lines.raw[content.clone()], &lines.lower[content.clone()]);
+        needle.find(raw, lower, from.saturating_sub(content.start)).is_some()
+    };
+    if among.count() * SPARSE < among.records() {
+        among.retain(|record| in_line(record, 0));
+        return among;
+    }
+    let mut found = Mask::none(among.records());
+    let mut at = 0;
+    while let Some(begin) = needle.find_anywhere(lines.raw, lines.lower, at) {
+        let record = lines.begins.partition_point(|line| *line <= begin) - 1;
+        // What stands across two lines, or goes on, is none; then the rest of the line is looked at.
+        if among.has(record) && in_line(record, begin) {
+            found.set(record);
+        }
+        at = lines.begins[record + 1];
+    }
+    found
+}
+
+fn of_sources(block: &View<'_>, among: &mut Mask, passes: impl Fn(&Arc<Source>) -> bool) -> Result<(), Corrupt> {
+    let passing: Vec<bool> = block.sources()?.iter().map(passes).collect();
+    if passing.iter().all(|passes| *passes) {
+        return Ok(());
+    }
+    let mut passes = Vec::with_capacity(among.records());
+    for run in block.runs()? {
+        passes.resize(passes.len() + run.records as usize, passing[run.source as usize]);
+    }
+    among.retain(|record| passes[record]);
+    Ok(())
+}
+
+fn with_ids(block: &View<'_>, among: &mut Mask, passes: impl Fn(&SpelledId) -> bool) -> Result<(), Corrupt> {
+    let ids = block.ids()?;
+    let passing: Vec<bool> = ids.dictionary.iter().map(passes).collect();
+    if !passing.contains(&true) {
+        *among = Mask::none(among.records());
+        return Ok(());
+    }
+    let mut at = 0;
+    let begins: Vec<usize> = ids
+        .counts
+        .iter()
+        .map(|count| {
+            at += usize::from(*count);
+            at - usize::from(*count)
+        })
+        .collect();
+    among.retain(|record| {
+        let references = &ids.references[begins[record]..][..usize::from(ids.counts[record])];
+        references.iter().any(|reference| passing[*reference as usize])
+    });
+    Ok(())
+}

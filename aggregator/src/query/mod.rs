@@ -1,0 +1,21 @@
+//! The query language, and which records of a block fulfil a query. Pure code: no IO, no clock.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `language` | from the text that a person types to a tree of tests, and back |
+//! | `field` | values of keys, read out of a raw line |
+//! | `needle` | a text that is looked for in lines |
+//! | `value` | tests of one value |
+//! | `predicate` | a query made ready |
+//! | `narrow` | what the index can say about a query |
+//! | `mask` | which records of a block |
+//! | `evaluate` | which records of a block fulfil a predicate |
+
+pub mod evaluate;
+pub mod field;
+pub mod language;
+pub mod mask;
+pub mod narrow;
+pub mod needle;
+pub mod predicate;
+pub mod value;

@@ -1,0 +1,231 @@
+//! Goes through the candidates, slice by slice, and hands each block with what was found in it to a collector.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::cache::{BlockCache, Key};
+use super::candidates::{self, Candidate, Place};
+use crate::block::columns::Columns;
+use crate::block::view::View;
+use crate::head::view::{Head, HeldBlock, Snapshot};
+use crate::index::find::{self, FindError};
+use crate::query::evaluate::evaluate;
+use crate::query::mask::Mask;
+use crate::query::narrow::Narrow;
+use crate::query::predicate::Predicate;
+
+/// Blocks of the first slice. The next ones are twice as large each: who wants few records waits for few blocks.
+const SLICE_BLOCKS_FIRST: usize = 4;
+/// Blocks of a slice at most: some milliseconds.
+const SLICE_BLOCKS_MAX: usize = 64;
+
+/// Which records come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Newest,
+    Oldest,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub predicate: Arc<Predicate>,
+    /// Nanoseconds since the epoch, from the first to before the second.
+    pub times: (i64, i64),
+    pub order: Order,
+}
+
+/// A search under way.
+pub struct Scan {
+    wanted: Wanted,
+    snapshot: Snapshot,
+    /// In the order in which they are looked at.
+    candidates: Vec<Candidate>,
+    next: usize,
+    slice_blocks: usize,
+    progress: Progress,
+}
+
+/// What a search has looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Blocks that the index left.
+    pub blocks: usize,
+    /// Those that were looked at.
+    pub blocks_scanned: usize,
+    /// Records in these.
+    pub records_scanned: u64,
+    /// Bytes of text that were looked at.
+    pub bytes_scanned: u64,
+}
+
+/// Makes something of the records that were found.
+pub trait Collector: Send + Sync {
+    /// What is made of one block, on whichever thread.
+    type Part: Send;
+
+    /// What is made of `block`.
+    fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError>;
+
+    /// Takes the parts in the order of the blocks.
+    fn take(&mut self, part: Self::Part);
+
+    /// Whether neither `next` nor a block behind it can change anything any more.
+    fn has_enough(&self, next: &Candidate) -> bool;
+}
+
+/// A block, and what was found in it.
+pub struct Found<'a> {
+    pub view: View<'a>,
+    /// Its records that fulfil the query; never empty.
+    pub found: Mask,
+    keep: Option<(&'a BlockCache, Key)>,
+    decoded: Option<Arc<Columns>>,
+}
+
+/// Why a slice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// There are more blocks.
+    More,
+    /// All blocks were looked at, or what is missing changes nothing.
+    Done,
+    /// The time was up before this candidate.
+    Late,
+}
+
+/// What all searches share.
+pub struct Shared<'a> {
+    pub head: &'a Head,
+    pub cache: &'a BlockCache,
+    pub deadline: Option<Instant>,
+}
+
+impl Scan {
+    /// Asks the index for the candidates, and puts them in order.
+    pub fn begin(head: &Head, wanted: Wanted) -> Result<Self, FindError> {
+        let snapshot = head.snapshot();
+        let mut candidates = candidates::find(&snapshot, &Narrow::of(&wanted.predicate), wanted.times)?;
+        match wanted.order {
+            Order::Newest => candidates.sort_unstable_by_key(|block| (Reverse(block.time_max), block.place)),
+            Order::Oldest => candidates.sort_unstable_by_key(|block| (block.time_min, block.place)),
+        }
+        let progress = Progress { blocks: candidates.len(), ..Progress::default() };
+        Ok(Self { wanted, snapshot, candidates, next: 0, slice_blocks: SLICE_BLOCKS_FIRST, progress })
+    }
+
+    /// What was looked at so far.
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// The first block that was not looked at.
+    pub fn next(&self) -> Option<&Candidate> {
+        self.candidates.get(self.next)
+    }
+
+    /// Looks at the next blocks, side by side on the thread pool that this is called on.
+    pub fn slice<C: Collector>(&mut self, shared: &Shared<'_>, collector: &mut C) -> Result<Step, FindError> {
+        let end = self.candidates.len().min(self.next + self.slice_blocks);
+        self.slice_blocks = SLICE_BLOCKS_MAX.min(self.slice_blocks * 2);
+        let is_late = || shared.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let parts: Vec<_> = self.candidates[self.next..end]
+            .par_iter()
+            .map(|candidate| {
+                if is_late() || collector.has_enough(candidate) {
+                    Ok(None)
+                } else {
+                    self.look(candidate, shared, collector).map(Some)
+                }
+            })
+            .collect::<Result<_, FindError>>()?;
+        for part in parts {
+            let Some((part, records, bytes)) = part else { break };
+            part.into_iter().for_each(|part| collector.take(part));
+            self.next += 1;
+            self.progress.blocks_scanned += 1;
+            self.progress.records_scanned += records;
+            self.progress.bytes_scanned += bytes;
+        }
+        Ok(match self.next() {
+            None => Step::Done,
+            Some(next) if collector.has_enough(next) => Step::Done,
+            Some(_) if is_late() => Step::Late,
+            Some(_) => Step::More,
+        })
+    }
+
+    /// What the collector makes of a block, how many records it has, and bytes of text.
+    fn look<C: Collector>(
+        &self,
+        candidate: &Candidate,
+        shared: &Shared<'_>,
+        collector: &C,
+    ) -> Result<(Option<C::Part>, u64, u64), FindError> {
+        match candidate.place {
+            Place::Head(index) => match &self.snapshot.head[index] {
+                HeldBlock::Raw(columns) => {
+                    self.collect(candidate, View::decoded(columns), None, Some(columns), collector)
+                }
+                HeldBlock::Sealed(block) => shared.head.with_unzstd(|unzstd| {
+                    self.collect(candidate, View::sealed(&block.payload, unzstd)?, None, None, collector)
+                }),
+            },
+            Place::Disk(partition, segment, doc) => {
+                let committed = &self.snapshot.partitions[partition];
+                let key = (committed.searcher.segment_readers()[segment].segment_id(), doc);
+                if let Some(columns) = shared.cache.get(&key) {
+                    return self.collect(candidate, View::decoded(&columns), None, Some(&columns), collector);
+                }
+                let document = committed.stores[segment].get_document_bytes(doc)?;
+                let payload = find::stored_payload(&document);
+                let keep = Some((shared.cache, key));
+                shared.head.with_unzstd(|unzstd| {
+                    self.collect(candidate, View::sealed(payload, unzstd)?, keep, None, collector)
+                })
+            }
+        }
+    }
+
+    fn collect<C: Collector>(
+        &self,
+        candidate: &Candidate,
+        view: View<'_>,
+        keep: Option<(&BlockCache, Key)>,
+        decoded: Option<&Arc<Columns>>,
+        collector: &C,
+    ) -> Result<(Option<C::Part>, u64, u64), FindError> {
+        let records = view.records()?;
+        let mut among = Mask::all(records);
+        let (from, to) = self.wanted.times;
+        if candidate.time_min < from || candidate.time_max >= to {
+            let times = view.times()?;
+            among.retain(|record| (from..to).contains(&times[record]));
+        }
+        let found = evaluate(&self.wanted.predicate, &view, among)?;
+        let bytes = view.text_bytes();
+        if found.is_empty() {
+            return Ok((None, records as u64, bytes));
+        }
+        let found = Found { view, found, keep, decoded: decoded.cloned() };
+        Ok((Some(collector.part(found)?), records as u64, bytes))
+    }
+}
+
+impl Found<'_> {
+    /// All columns of the block.
+    pub fn into_columns(self) -> Result<Arc<Columns>, FindError> {
+        if let Some(decoded) = self.decoded {
+            return Ok(decoded);
+        }
+        let columns = self.view.into_columns()?.expect("a block that is not decoded is sealed");
+        let columns = Arc::new(columns);
+        if let Some((cache, key)) = self.keep {
+            cache.insert(key, &columns);
+        }
+        Ok(columns)
+    }
+}
