@@ -21,6 +21,7 @@ use crate::catalog::registry::Registry;
 use crate::catalog::store::Store as CatalogStore;
 use crate::config::Config;
 use crate::head::appender::Appender;
+use crate::head::tail::Tail;
 use crate::head::view::Head;
 use crate::health::Health;
 use crate::http::api::Api;
@@ -252,12 +253,14 @@ impl Engine {
             stopping: stopping.clone(),
         };
         let watermarks = Arc::clone(&registry);
+        let tail = Arc::new(Tail::new(config.tail_bytes));
+        let followed = Arc::clone(&tail);
         Ok(Self {
-            store: Store::new(head, registry, BlockCache::new(config.block_cache_bytes))?,
+            store: Store::new(head, registry, BlockCache::new(config.block_cache_bytes), tail)?,
             journal,
             stopping,
             wal_dir,
-            head_thread: thread("head", move || fill_head(appender, &watermarks, &durable_receiver))?,
+            head_thread: thread("head", move || fill_head(appender, &watermarks, &followed, &durable_receiver))?,
             journal_thread: thread("journal", move || journal_loop.run(&requests))?,
             indexer_thread,
         })
@@ -361,13 +364,14 @@ fn replay_entry(
 }
 
 /// The head's thread: appends, gives credit back, commits for age.
-fn fill_head(mut appender: Appender, registry: &Registry, handed: &Receiver<Handed>) {
+fn fill_head(mut appender: Appender, registry: &Registry, tail: &Tail, handed: &Receiver<Handed>) {
     const IDLE: Duration = Duration::from_secs(3600);
     loop {
         let wait = appender.due().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
         match handed.recv_timeout(wait) {
             Ok(Handed::Batch(Durable { source, batch, received_ns, wal_end, peer, credit })) => {
                 appender.append(&source, &batch, received_ns, wal_end);
+                tail.push(&source, batch, received_ns);
                 peer.credit(credit);
             }
             Ok(Handed::Watermark { agent, watermark }) => {

@@ -67,6 +67,11 @@ pub trait Collector: Send + Sync {
     /// What is made of one block, on whichever thread.
     type Part: Send;
 
+    /// Looks at what the index tells, before the first slice.
+    fn begin(&mut self, _scan: &mut Scan) -> Result<(), FindError> {
+        Ok(())
+    }
+
     /// What is made of `block`.
     fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError>;
 
@@ -115,6 +120,16 @@ impl Scan {
         }
         let progress = Progress { blocks: candidates.len(), ..Progress::default() };
         Ok(Self { wanted, snapshot, candidates, next: 0, slice_blocks: SLICE_BLOCKS_FIRST, progress })
+    }
+
+    /// What is looked for.
+    pub fn wanted(&self) -> &Wanted {
+        &self.wanted
+    }
+
+    /// What there is, and the blocks of it that are still to be looked at; before the first slice.
+    pub(super) fn parts(&mut self) -> (&Snapshot, &mut Vec<Candidate>) {
+        (&self.snapshot, &mut self.candidates)
     }
 
     /// What was looked at so far.
