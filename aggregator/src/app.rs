@@ -27,7 +27,7 @@ use crate::health::Health;
 use crate::http::api::Api;
 use crate::http::router;
 use crate::index::committed::Committed;
-use crate::index::partition::Partition;
+use crate::index::partition::{Partition, PartitionError};
 use crate::indexer::Indexer;
 use crate::metrics::Metrics;
 use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
@@ -291,9 +291,21 @@ fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
     Partition::sweep(root)?;
     let days = Partition::days(root)?;
     for day in &days {
-        let partition = Arc::new(Partition::open(root, *day)?);
-        position = position.max(partition.wal_position()?);
-        committed.push(Arc::new(Committed::newest(&partition)?));
+        match open_partition(root, *day) {
+            Ok((partition, wal_position)) => {
+                position = position.max(wal_position);
+                committed.push(Arc::new(partition));
+            }
+            // The others go on without it. What the WAL still holds of it is indexed once more.
+            Err(error) if error.is_damage() => {
+                let aside = Partition::set_aside(root, *day)?;
+                tracing::error!(
+                    "{error}; it is damaged and set aside as {}, its records are not found",
+                    aside.display()
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     // The newest day is what is asked for most: its first answer after a restart shall be as fast as the others.
     if let Some(newest) = committed.last()
@@ -302,6 +314,12 @@ fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
         tracing::warn!("warm {}: {error}", newest.partition.path.display());
     }
     Ok((Arc::new(Head::new(committed)), position))
+}
+
+fn open_partition(root: &Path, day: i64) -> Result<(Committed, u64), PartitionError> {
+    let partition = Arc::new(Partition::open(root, day)?);
+    let wal_position = partition.wal_position()?;
+    Ok((Committed::newest(&partition)?, wal_position))
 }
 
 /// Brings registry and head to where the WAL ends.

@@ -49,6 +49,11 @@ pub enum Problem {
     NoRoute,
     /// The route has no such method.
     Method,
+    /// What was asked for is damaged on disk.
+    Damaged {
+        /// What, and what to do.
+        detail: String,
+    },
     /// The store could not answer.
     Store(FindError),
     /// The program ends before the answer is there.
@@ -97,6 +102,7 @@ impl Problem {
             Self::Method => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this route is read with GET".into(), none)
             }
+            Self::Damaged { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail, none),
             Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
             Self::Stopping => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -118,6 +124,7 @@ impl std::fmt::Display for Problem {
             Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),
+            Self::Damaged { detail } => formatter.write_str(detail),
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Stopping => write!(formatter, "the aggregator stops"),
         }
