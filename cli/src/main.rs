@@ -8,6 +8,7 @@
 //! | `json` | JSON that keeps the order of its keys |
 //! | `terminal` | where the output goes: colour, width, and text that cannot drive the terminal |
 //! | `words` | durations, times and counts as people say them |
+//! | `record/` | a record on its way to the output |
 //! | `trace/` | `clew trace ID` |
 //! | `agents` | `clew agents` |
 //!
@@ -18,6 +19,7 @@ mod answer;
 mod client;
 mod identifier;
 mod json;
+mod record;
 mod terminal;
 mod trace;
 mod words;
