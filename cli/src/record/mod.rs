@@ -2,9 +2,11 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
+//! | `printer` | records as they come: for a person, as JSON, or the bare lines |
 //! | `row` | a record's columns, and its line beside them |
 //! | `readable` | one log line as a person reads it |
 
+pub mod printer;
 pub mod readable;
 pub mod row;
 

@@ -169,6 +169,7 @@ mod tests {
             severity: "info".into(),
             service: "cart".into(),
             host: String::new(),
+            ids: vec![],
             flags: Vec::new(),
             line: line.into(),
             line_base64: None,

@@ -16,7 +16,7 @@ use clap::Args;
 
 use crate::answer::{AgentBehind, Transaction, Unknown};
 use crate::client::{Client, Failure};
-use crate::terminal::{Output, escape};
+use crate::terminal::{Output, escape, escape_json, remark};
 use crate::{identifier, record, words};
 
 #[derive(Args)]
@@ -45,11 +45,12 @@ pub fn run(client: &Client, options: &Options, out: &mut impl Write) -> anyhow::
         Failure::Unknown(unknown) => Failure::Server(nothing_held(id, client.base(), &unknown)),
         other => other,
     })?;
+    let output = Output::of_stdout(options.width.map(usize::from));
     if options.json {
-        writeln!(out, "{}", pages.json)?;
+        let json = pages.json.to_string();
+        writeln!(out, "{}", if output.is_terminal { escape_json(&json) } else { json })?;
         return Ok(());
     }
-    let output = Output::of_stdout(options.width.map(usize::from));
     if options.raw {
         return raw(&pages.transaction, output, out);
     }
@@ -65,10 +66,10 @@ fn raw(transaction: &Transaction, output: Output, out: &mut impl Write) -> anyho
     }
     out.flush()?;
     if transaction.completeness.state != "settled" {
-        eprintln!("clew: {}", header::verdict(&transaction.completeness));
+        remark(&header::verdict(&transaction.completeness));
     }
     for warning in header::warnings(transaction) {
-        eprintln!("clew: {warning}");
+        remark(&warning);
     }
     Ok(())
 }

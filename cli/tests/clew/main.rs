@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | `server` | the server |
 //! | `trace` | `clew trace` |
+//! | `search` | `clew search` |
 //! | `agents` | `clew agents` |
-//! | `terminal` | `clew trace` on a terminal: colour, width, escaped lines |
+//! | `terminal` | on a terminal: colour, width, escaped lines |
 //! | `failures` | whatever goes wrong: exit codes, and one clear line |
 
 mod agents;
 mod failures;
+mod search;
 mod server;
 mod terminal;
 mod trace;
