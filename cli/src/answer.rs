@@ -84,6 +84,15 @@ pub struct Page {
     pub meta: Meta,
 }
 
+/// `event: dropped` of `GET /api/v1/logs/tail`: records that arrived and could not be looked at for this reader.
+#[derive(Deserialize)]
+pub struct Dropped {
+    /// None when nobody knows how many.
+    pub records: Option<u64>,
+    #[serde(default)]
+    pub reason: String,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Meta {

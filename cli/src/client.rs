@@ -94,11 +94,15 @@ impl Client {
         &self,
         path_and_query: &str,
         accept: &str,
+        last_event_id: Option<&str>,
         silence: Option<Duration>,
     ) -> Result<BodyReader<'static>, Failure> {
         let url = format!("{}{path_and_query}", self.base);
         let request = self.agent.get(&url).config().timeout_global(None).timeout_per_read(silence).build();
-        let request = request.header("accept", accept);
+        let mut request = request.header("accept", accept);
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
         let wait = silence.unwrap_or(CONNECT_TIMEOUT);
         let response = request.call().map_err(|error| self.unreachable(&error, wait))?;
         let status = response.status().as_u16();

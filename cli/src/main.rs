@@ -12,6 +12,7 @@
 //! | `record/` | a record on its way to the output |
 //! | `trace/` | `clew trace ID` |
 //! | `search/` | `clew search QUERY` |
+//! | `tail/` | `clew tail QUERY` |
 //! | `agents` | `clew agents` |
 //!
 //! Exit codes: 0 answered, 1 no answer, an unknown ID or nothing found, 64 wrong usage.
@@ -24,6 +25,7 @@ mod json;
 mod query;
 mod record;
 mod search;
+mod tail;
 mod terminal;
 mod trace;
 mod words;
@@ -48,7 +50,7 @@ struct Arguments {
     /// The aggregator's HTTP address.
     #[arg(long, global = true, env = "CLEW_SERVER", default_value = "http://127.0.0.1:7601", value_name = "URL")]
     server: String,
-    /// How long to wait for each answer, and in a stream for more of it [default: 30s; search --all: as long as it takes].
+    /// How long to wait for each answer, and in a stream for more of it [default: 30s; tail: 45s; search --all: as long as it takes].
     #[arg(long, global = true, value_name = "DURATION")]
     timeout: Option<Span>,
     #[command(subcommand)]
@@ -61,6 +63,8 @@ enum Command {
     Trace(trace::Options),
     /// The records that fulfil a query, the newest of them at the bottom.
     Search(search::Options),
+    /// Records that fulfil a query, as they come in.
+    Tail(tail::Options),
     /// Who ships what, and how far behind it is.
     Agents(agents::Options),
 }
@@ -100,6 +104,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<bool> {
     match &arguments.command {
         Command::Trace(options) => trace::run(&client, options, out).map(|()| true),
         Command::Search(options) => search::run(&client, options, timeout, out),
+        Command::Tail(options) => tail::run(&client, options, timeout, out).map(|()| true),
         Command::Agents(options) => agents::run(&client, options, out).map(|()| true),
     }
 }

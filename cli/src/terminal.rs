@@ -5,6 +5,7 @@
 
 use std::io::{IsTerminal, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use unicode_width::UnicodeWidthChar;
 
 /// An SGR parameter; empty is plain.
@@ -99,6 +100,14 @@ pub fn escape_json(json: &str) -> String {
 /// A remark beside the output, on standard error; nobody needs to read it.
 pub fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "clew: {text}");
+}
+
+/// Whoever read standard output is gone.
+pub fn is_stdout_closed() -> bool {
+    let stdout = std::io::stdout();
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut watched, Some(&now)).is_ok() && watched[0].revents().contains(PollFlags::ERR)
 }
 
 /// Columns that `text` takes.

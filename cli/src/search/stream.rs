@@ -19,7 +19,7 @@ pub fn print<W: Write>(
     printer: &mut Printer<'_, W>,
 ) -> anyhow::Result<Ended> {
     let started = Instant::now();
-    let mut lines = BufReader::new(client.stream(path, "application/x-ndjson", timeout)?);
+    let mut lines = BufReader::new(client.stream(path, "application/x-ndjson", None, timeout)?);
     let mut line = String::new();
     let mut records = 0;
     loop {

@@ -5,6 +5,7 @@
 //! | `server` | the server |
 //! | `trace` | `clew trace` |
 //! | `search` | `clew search` |
+//! | `tail` | `clew tail` |
 //! | `agents` | `clew agents` |
 //! | `terminal` | on a terminal: colour, width, escaped lines |
 //! | `failures` | whatever goes wrong: exit codes, and one clear line |
@@ -13,6 +14,7 @@ mod agents;
 mod failures;
 mod search;
 mod server;
+mod tail;
 mod terminal;
 mod trace;
 

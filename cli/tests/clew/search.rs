@@ -252,6 +252,8 @@ close it with `)`
         let run = clew(&server.url(), arguments);
         assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(64), "", expected));
     }
+    let run = clew(&server.url(), &["tail", "é a", "service:x", "y(a OR b"]);
+    assert_eq!((run.code, run.out.as_str(), run.err.as_str()), (Some(64), "", expected));
 }
 
 #[test]
@@ -276,6 +278,7 @@ fn wrong_usage_is_64() {
         &["search", "x", "--json", "--raw"],
         &["search", "x", "--since"],
         &["search", "x", "--nope"],
+        &["tail", "--all"],
     ] {
         assert_eq!(clew("http://127.0.0.1:1", arguments).code, Some(64), "{arguments:?}");
     }
