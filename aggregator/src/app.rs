@@ -270,7 +270,7 @@ impl Engine {
             wal_dir,
             deletions,
             head_thread: thread("head", move || {
-                fill_head(appender, &watermarks, &followed, &wanted, &durable_receiver)
+                fill_head(appender, &watermarks, &followed, &wanted, &durable_receiver);
             })?,
             journal_thread: thread("journal", move || journal_loop.run(&requests))?,
             indexer_thread,
