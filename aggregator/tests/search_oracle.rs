@@ -19,6 +19,8 @@ use tokio::runtime::Runtime;
 
 /// So long does each of the tests take, unless asked otherwise.
 const USUAL: Duration = Duration::from_secs(8);
+/// So many queries are asked in each state of a world that stands still.
+const QUERIES: usize = 100;
 /// How deep a query's groups nest.
 const DEPTH_MAX: usize = 3;
 
@@ -54,7 +56,8 @@ fn runtime() -> Runtime {
 
 fn question(random: &mut Rng, logs: &Logs, entries: &[Entry]) -> Option<Question> {
     let queries = Queries { entries, ids: &|random| logs.id(random) };
-    let query = queries.query(random, DEPTH_MAX);
+    let depth = random.usize(..=DEPTH_MAX);
+    let query = queries.query(random, depth);
     Question::new(random, query, entries)
 }
 
@@ -80,7 +83,7 @@ fn pages_are_what_a_naive_scan_finds() {
                 }
                 _ => {}
             }
-            for _ in 0..40 {
+            for _ in 0..QUERIES {
                 if let Some(question) = question(random, &logs, &entries) {
                     question.check(&runtime, &house.store, &mut naive, &entries);
                     asked += 1;

@@ -56,7 +56,7 @@ impl House {
         };
         let (sender, work) = mpsc::channel();
         let limits = Limits {
-            block_bytes: [1 << 10, 4 << 10, 16 << 10][random.usize(..3)],
+            block_bytes: [300, 1 << 10, 4 << 10, 16 << 10][random.usize(..4)],
             head_bytes: [8 << 10, 32 << 10][random.usize(..2)],
             head_age: Duration::MAX,
         };

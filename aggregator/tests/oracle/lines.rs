@@ -1,6 +1,7 @@
 //! Lines as programs write them, and as nobody should.
 //!
-//! Vocabulary and IDs are few, so that lines have much in common and a query finds some of them and not others.
+//! Vocabulary and IDs are few, so that lines have much in common and a query finds some of them and not others. Some words stand in
+//! one line alone: only they show whether the index passes a block over that it must not.
 
 use fastrand::Rng;
 
@@ -58,8 +59,11 @@ pub const KEYS: [&str; 14] = [
     "status", "msg", "user", "name", "http", "added", "trace_id", "größe", "odd key", "a<b", "x\ny", "a.b", "items",
     "e",
 ];
-/// Control characters, what encoders escape, and text behind them.
-const TEXTS: [&str; 12] = [
+/// Control characters, what encoders escape, and text behind them; `@` is a word of this line alone.
+const TEXTS: [&str; 15] = [
+    "one\n@",
+    "<@>\t@\u{8}@\u{c}@",
+    "\\n@ \\@ \"@/@",
     "line one\nfoo",
     "\ttimeout\tby",
     "<reset>&'by'",
@@ -106,7 +110,7 @@ pub fn line(random: &mut Rng, of: &Ingredients<'_>) -> Vec<u8> {
         10 => format!("{} {}", logfmt(random, of), json(random, of)).into_bytes(),
         11 => {
             let text = json(random, of);
-            cut(random, text).into_bytes()
+            cut(random, &text).into_bytes()
         }
         12 => noise(random, of),
         _ => match random.u8(..3) {
@@ -153,6 +157,7 @@ pub fn word(random: &mut Rng, of: &Ingredients<'_>) -> String {
         }
         2 => time_text(random, of.time),
         3 if random.u8(..6) == 0 => long(random),
+        4..6 => rare(random),
         _ => {
             let word = pick(random, &WORDS);
             match random.u8(..6) {
@@ -161,6 +166,19 @@ pub fn word(random: &mut Rng, of: &Ingredients<'_>) -> String {
                 _ => word.to_owned(),
             }
         }
+    }
+}
+
+/// A word that hardly stands in another line; half of its letters are hex digits.
+fn rare(random: &mut Rng) -> String {
+    (0..random.usize(2..8)).map(|_| char::from(b"abcdefghijkmxyz_"[random.usize(..16)])).collect()
+}
+
+fn key(random: &mut Rng) -> String {
+    match random.u8(..8) {
+        0 => rare(random),
+        1 => format!("{}{}{}", rare(random), pick(random, &["<", "\n", "-", ".", "\"", "'"]), rare(random)),
+        _ => pick(random, &KEYS).to_owned(),
     }
 }
 
@@ -189,18 +207,22 @@ fn plain(random: &mut Rng, of: &Ingredients<'_>) -> String {
 fn logfmt(random: &mut Rng, of: &Ingredients<'_>) -> String {
     let mut text = String::new();
     for _ in 0..random.usize(1..6) {
-        let key = pick(random, &KEYS);
+        let key = key(random);
         let value = match random.u8(..6) {
             0 => pick(random, &NUMBERS).to_owned(),
             1 => {
                 let text = pick_text(random, of);
-                quoted(random, text)
+                quoted(random, &text)
             }
             2 => words(random, of).replace(['"', ' '], ""),
             3 => pick(random, &["true", "null", "", "f(x)", "1s"]).to_owned(),
             _ => word(random, of),
         };
-        text += &format!("{}={value}{}", key.replace([' ', '\n', '<'], "-"), pick(random, &[" ", " ", ",", ";", ") "]));
+        text += &format!(
+            "{}={value}{}",
+            key.replace([' ', '\n', '<', '"', '\''], "-"),
+            pick(random, &[" ", " ", ",", ";", ") "])
+        );
     }
     text
 }
@@ -213,8 +235,8 @@ fn json(random: &mut Rng, of: &Ingredients<'_>) -> String {
 fn object(random: &mut Rng, of: &Ingredients<'_>, blank: &str, depth: usize) -> String {
     let fields: Vec<_> = (0..random.usize(usize::from(depth == 0)..6))
         .map(|_| {
-            let key = pick(random, &KEYS).to_owned();
-            format!("{}{blank}:{blank}{}", quoted(random, key), value(random, of, blank, depth))
+            let key = key(random);
+            format!("{}{blank}:{blank}{}", quoted(random, &key), value(random, of, blank, depth))
         })
         .collect();
     format!("{{{}}}", fields.join(","))
@@ -231,25 +253,25 @@ fn value(random: &mut Rng, of: &Ingredients<'_>, blank: &str, depth: usize) -> S
         }
         5 => {
             let time = time_text(random, of.time);
-            quoted(random, time)
+            quoted(random, &time)
         }
         _ => {
             let text = pick_text(random, of);
-            quoted(random, text)
+            quoted(random, &text)
         }
     }
 }
 
 fn pick_text(random: &mut Rng, of: &Ingredients<'_>) -> String {
     match random.u8(..3) {
-        0 => pick(random, &TEXTS).to_owned(),
+        0 => pick(random, &TEXTS).split('@').collect::<Vec<_>>().join(&rare(random)),
         1 => word(random, of),
         _ => words(random, of),
     }
 }
 
 /// As one of the encoders that there are writes a string: only what must be escaped, or all but ASCII, or what HTML minds as well.
-fn quoted(random: &mut Rng, text: String) -> String {
+fn quoted(random: &mut Rng, text: &str) -> String {
     let (ascii_only, html) = (random.u8(..3) == 0, random.u8(..3) == 0);
     let upper = random.bool();
     let mut out = String::from("\"");
@@ -277,7 +299,7 @@ fn quoted(random: &mut Rng, text: String) -> String {
     out + "\""
 }
 
-fn cut(random: &mut Rng, text: String) -> String {
+fn cut(random: &mut Rng, text: &str) -> String {
     let mut end = random.usize(1..=text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

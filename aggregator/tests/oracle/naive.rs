@@ -235,7 +235,7 @@ fn lies_in(what: &What, value: &Value) -> bool {
         .all(|(comparison, operand)| compare(value, operand).is_some_and(|ordering| holds(comparison, ordering)))
 }
 
-/// An unknown level stands below all others for an equality alone.
+/// An unknown level is found by its name alone.
 fn is_level(what: &What, severity: u8) -> bool {
     let named = |name: &str| level::parse(name).expect("queries have known levels");
     match what {
