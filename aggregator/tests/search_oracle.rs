@@ -24,19 +24,29 @@ const QUERIES: usize = 100;
 /// How deep a query's groups nest.
 const DEPTH_MAX: usize = 3;
 
-/// Plays worlds until the time is up, at least one; tells how many queries were asked.
-fn play(name: &str, world: impl Fn(&mut Rng) -> usize) {
+/// How many queries were asked, and of how many there was something to be found.
+#[derive(Default)]
+struct Tally {
+    asked: usize,
+    fruitful: usize,
+}
+
+/// Plays worlds until the time is up, at least one.
+fn play(name: &str, world: impl Fn(&mut Rng) -> Tally) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
     let time = number("CLEW_SOAK_SECONDS").map_or(USUAL, Duration::from_secs);
     let first = number("CLEW_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000_000));
     let began = Instant::now();
-    let (mut worlds, mut queries) = (0, 0);
+    let (mut worlds, mut all) = (0, Tally::default());
     while worlds == 0 || began.elapsed() < time {
         let seed = Seed(first + worlds);
-        queries += world(&mut Rng::with_seed(seed.0));
+        let Tally { asked, fruitful } = world(&mut Rng::with_seed(seed.0));
+        all.asked += asked;
+        all.fruitful += fruitful;
         worlds += 1;
     }
-    println!("{name}: {queries} queries in {worlds} worlds from seed {first}");
+    let Tally { asked, fruitful } = all;
+    println!("{name}: {asked} queries, {fruitful} of them fruitful, in {worlds} worlds from seed {first}");
 }
 
 /// Says so when its world fails.
@@ -68,7 +78,7 @@ fn pages_are_what_a_naive_scan_finds() {
         let (runtime, mut naive) = (runtime(), Naive::default());
         let mut house = House::open(directory.path(), random);
         let mut logs = Logs::new(random);
-        let (mut entries, mut asked) = (Vec::new(), 0);
+        let (mut entries, mut tally) = (Vec::new(), Tally::default());
         for _ in 0..random.usize(2..8) {
             for _ in 0..random.usize(1..12) {
                 let arrival = logs.arrival(random);
@@ -85,13 +95,13 @@ fn pages_are_what_a_naive_scan_finds() {
             }
             for _ in 0..QUERIES {
                 if let Some(question) = question(random, &logs, &entries) {
-                    question.check(&runtime, &house.store, &mut naive, &entries);
-                    asked += 1;
+                    tally.fruitful += usize::from(question.check(&runtime, &house.store, &mut naive, &entries));
+                    tally.asked += 1;
                 }
             }
         }
         house.close();
-        asked
+        tally
     });
 }
 
@@ -107,7 +117,7 @@ fn searches_see_all_that_had_come_in_while_more_comes_in() {
         let entries: Vec<Entry> = arrivals.iter().flat_map(|arrival| arrival.entries.clone()).collect();
         // How many records have begun to come in, and how many have come in.
         let (begun, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let mut asked = 0;
+        let mut tally = Tally::default();
         std::thread::scope(|scope| {
             let intake = &mut house.intake;
             let (begun, done) = (&begun, &done);
@@ -127,10 +137,11 @@ fn searches_see_all_that_had_come_in_while_more_comes_in() {
                 let found = question.ask(&runtime, &house.store, entries.len());
                 let after = begun.load(Ordering::SeqCst);
                 question.check_between(&found, &mut naive, &entries[..before], &entries[..after]);
-                asked += 1;
+                tally.asked += 1;
+                tally.fruitful += usize::from(!found.is_empty());
             }
         });
         house.close();
-        asked
+        tally
     });
 }

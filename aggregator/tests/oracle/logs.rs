@@ -11,6 +11,7 @@ use clew_proto::v1::RecordFlag;
 use fastrand::Rng;
 use uuid::Uuid;
 
+use super::fields::{self, Value};
 use super::lines::{self, Ingredients};
 
 const SECOND_NS: i64 = 1_000_000_000;
@@ -29,6 +30,8 @@ pub struct Entry {
     pub ids: Vec<Canonical>,
     /// Without the line feed.
     pub line: Vec<u8>,
+    /// Paths and what they lead to.
+    pub fields: Vec<(Vec<u8>, Value)>,
 }
 
 impl Entry {
@@ -86,6 +89,7 @@ impl Logs {
                 time,
                 severity,
                 ids: known.iter().map(|id| Canonical::parse(id.as_bytes())).collect(),
+                fields: fields::of(&line),
                 line: line.clone(),
             });
             for id in &known {

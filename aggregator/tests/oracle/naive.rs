@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use clew_aggregator::id::Canonical;
 use clew_aggregator::query::language::ast::{Bound, Comparison, FieldName, Query, Test, What};
@@ -9,7 +10,7 @@ use clew_aggregator::query::language::level;
 use clew_aggregator::query::language::time::When;
 use regex::bytes::Regex;
 
-use super::fields::{self, Value};
+use super::fields::Value;
 use super::logs::{Entry, NOON_NS};
 
 /// Remembers compiled regexes.
@@ -58,8 +59,7 @@ impl Naive {
             },
             Some(FieldName::Key(path)) => {
                 let path = path.join(".");
-                let fields = fields::of(&entry.line);
-                fields.iter().any(|(found, value)| found == path.as_bytes() && self.value(&test.what, value))
+                entry.fields.iter().any(|(found, value)| found == path.as_bytes() && self.value(&test.what, value))
             }
         }
     }
@@ -170,8 +170,9 @@ fn decimal(text: &str) -> Option<(bool, String, String)> {
 
 /// Whether it is a number as JSON writes them.
 fn number(text: &str) -> Option<f64> {
-    let is_number = Regex::new(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$").expect("a constant");
-    is_number.is_match(text.as_bytes()).then(|| text.parse().expect("a number of JSON is one of Rust"))
+    static NUMBER: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$").expect("a constant"));
+    NUMBER.is_match(text.as_bytes()).then(|| text.parse().expect("a number of JSON is one of Rust"))
 }
 
 fn integer(text: &str) -> Option<i128> {

@@ -4,7 +4,6 @@ use clew_aggregator::query::language::ast::{Bound, Comparison, FieldName, Query,
 use clew_aggregator::query::language::level;
 use fastrand::Rng;
 
-use super::fields;
 use super::lines::{self, Ingredients, KEYS, WORDS};
 use super::logs::{Entry, NOON_NS};
 
@@ -84,7 +83,7 @@ impl Queries<'_> {
     }
 
     fn of_key(&self, random: &mut Rng) -> Query {
-        let fields = (0..8).map(|_| fields::of(&self.entry(random).line)).find(|fields| !fields.is_empty());
+        let fields = (0..8).map(|_| &self.entry(random).fields[..]).find(|fields| !fields.is_empty());
         let fields = fields.unwrap_or_default();
         let (path, value) = match fields.len() {
             0 => (KEYS[random.usize(..KEYS.len())].to_owned(), b"500".to_vec()),
