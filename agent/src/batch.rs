@@ -278,8 +278,12 @@ impl Builder {
     /// Ends the batch; `raw` is what records and skips cover: the file's bytes.
     pub fn finish(&mut self, raw: &[u8]) -> Encoded {
         assert_eq!(self.bytes, raw.len() as u64, "records and skips tile the bytes");
+        let edited: usize = self.edits.iter().map(|edit| edit.bytes).sum();
         let contents = if self.edits.is_empty() {
             raw
+        } else if edited == raw.len() {
+            // As of a container's lines: nothing of the file stands between them.
+            &self.replacements
         } else {
             self.put_together(raw);
             &self.contents

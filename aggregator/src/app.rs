@@ -21,12 +21,13 @@ use crate::catalog::registry::Registry;
 use crate::catalog::store::Store as CatalogStore;
 use crate::config::Config;
 use crate::head::appender::Appender;
+use crate::head::tail::Tail;
 use crate::head::view::Head;
 use crate::health::Health;
 use crate::http::api::Api;
 use crate::http::router;
 use crate::index::committed::Committed;
-use crate::index::partition::Partition;
+use crate::index::partition::{Partition, PartitionError};
 use crate::indexer::Indexer;
 use crate::metrics::Metrics;
 use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
@@ -252,12 +253,14 @@ impl Engine {
             stopping: stopping.clone(),
         };
         let watermarks = Arc::clone(&registry);
+        let tail = Arc::new(Tail::new(config.tail_bytes));
+        let followed = Arc::clone(&tail);
         Ok(Self {
-            store: Store::new(head, registry, BlockCache::new(config.block_cache_bytes))?,
+            store: Store::new(head, registry, BlockCache::new(config.block_cache_bytes), tail)?,
             journal,
             stopping,
             wal_dir,
-            head_thread: thread("head", move || fill_head(appender, &watermarks, &durable_receiver))?,
+            head_thread: thread("head", move || fill_head(appender, &watermarks, &followed, &durable_receiver))?,
             journal_thread: thread("journal", move || journal_loop.run(&requests))?,
             indexer_thread,
         })
@@ -288,9 +291,21 @@ fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
     Partition::sweep(root)?;
     let days = Partition::days(root)?;
     for day in &days {
-        let partition = Arc::new(Partition::open(root, *day)?);
-        position = position.max(partition.wal_position()?);
-        committed.push(Arc::new(Committed::newest(&partition)?));
+        match open_partition(root, *day) {
+            Ok((partition, wal_position)) => {
+                position = position.max(wal_position);
+                committed.push(Arc::new(partition));
+            }
+            // The others go on without it. What the WAL still holds of it is indexed once more.
+            Err(error) if error.is_damage() => {
+                let aside = Partition::set_aside(root, *day)?;
+                tracing::error!(
+                    "{error}; it is damaged and set aside as {}, its records are not found",
+                    aside.display()
+                );
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     // The newest day is what is asked for most: its first answer after a restart shall be as fast as the others.
     if let Some(newest) = committed.last()
@@ -299,6 +314,12 @@ fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
         tracing::warn!("warm {}: {error}", newest.partition.path.display());
     }
     Ok((Arc::new(Head::new(committed)), position))
+}
+
+fn open_partition(root: &Path, day: i64) -> Result<(Committed, u64), PartitionError> {
+    let partition = Arc::new(Partition::open(root, day)?);
+    let wal_position = partition.wal_position()?;
+    Ok((Committed::newest(&partition)?, wal_position))
 }
 
 /// Brings registry and head to where the WAL ends.
@@ -361,13 +382,14 @@ fn replay_entry(
 }
 
 /// The head's thread: appends, gives credit back, commits for age.
-fn fill_head(mut appender: Appender, registry: &Registry, handed: &Receiver<Handed>) {
+fn fill_head(mut appender: Appender, registry: &Registry, tail: &Tail, handed: &Receiver<Handed>) {
     const IDLE: Duration = Duration::from_secs(3600);
     loop {
         let wait = appender.due().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
         match handed.recv_timeout(wait) {
             Ok(Handed::Batch(Durable { source, batch, received_ns, wal_end, peer, credit })) => {
                 appender.append(&source, &batch, received_ns, wal_end);
+                tail.push(&source, batch, received_ns);
                 peer.credit(credit);
             }
             Ok(Handed::Watermark { agent, watermark }) => {

@@ -386,6 +386,23 @@ pub mod strategy {
         batch.ids = used.iter().map(|id| batch.ids[*id as usize].clone()).collect();
     }
 
+    /// These lines, from position 0 on, without times or IDs.
+    pub fn lines(lines: &[&str]) -> Batch {
+        let lengths: Vec<u32> = lines.iter().map(|line| line.len() as u32).collect();
+        let raw = lines.concat().into_bytes();
+        Batch {
+            begin: 0,
+            end: raw.len() as u64,
+            times: vec![0; lines.len()],
+            severities: vec![0; lines.len()],
+            flags: vec![0; lines.len()],
+            id_counts: vec![0; lines.len()],
+            lengths,
+            raw,
+            ..Batch::default()
+        }
+    }
+
     /// As [`batch`], with contents that differ, marks, skipped bytes and attached IDs.
     pub fn varied(begin: u64, records_max: usize) -> impl Strategy<Value = Batch> {
         let change = (proptest::option::of((0u32..400, 0u8..=MARKS_KNOWN)), proptest::option::of((1u32..50, 1i32..4)));

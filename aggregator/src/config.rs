@@ -40,6 +40,7 @@ struct RawLimits {
     credit_bytes: Size,
     disk_free_min: Size,
     block_cache_bytes: Size,
+    tail_bytes: Size,
     search_timeout: Span,
 }
 
@@ -71,6 +72,7 @@ impl Default for RawLimits {
             credit_bytes: Size(8 << 20),
             disk_free_min: Size(512 << 20),
             block_cache_bytes: Size(64 << 20),
+            tail_bytes: Size(8 << 20),
             search_timeout: Span(Duration::from_secs(10)),
         }
     }
@@ -97,6 +99,8 @@ pub struct Config {
     pub credit_bytes: u64,
     /// Nothing is acknowledged below this.
     pub disk_free_min: u64,
+    /// Lines that came in last are kept for those who follow, up to this.
+    pub tail_bytes: usize,
     /// Decoded blocks are kept up to this.
     pub block_cache_bytes: u64,
     /// A search answers with what it has after so long, unless it is asked to take another time.
@@ -147,6 +151,7 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
         credit_bytes: at_least("credit_bytes", limits.credit_bytes, u64::from(BATCH_BYTES_MAX) / 4)?,
         disk_free_min: limits.disk_free_min.0,
         block_cache_bytes: limits.block_cache_bytes.0,
+        tail_bytes: usize::try_from(limits.tail_bytes.0).unwrap_or(usize::MAX),
         search_timeout: limits.search_timeout.0,
     })
 }

@@ -12,6 +12,7 @@
 //! | `query` | the query language, and which records of a block fulfil a query |
 //! | `search` | goes through blocks and makes something of what is found |
 //! | `store` | what may be asked of all that |
+//! | `verify` | reads everything on disk and says what is damaged |
 //! | `trace` | one transaction from its records |
 //! | `http` | the API |
 //! | `app` | wires the parts, alone |
@@ -38,4 +39,5 @@ pub mod source;
 pub mod space;
 pub mod store;
 pub mod trace;
+pub mod verify;
 pub mod wal;

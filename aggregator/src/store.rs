@@ -7,13 +7,15 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::catalog::registry::Registry;
-use crate::head::view::{Head, Volume};
+use crate::head::tail::Tail;
+use crate::head::view::{Carriers, Head, Volume};
 use crate::id::Canonical;
 use crate::index::committed::Committed;
 use crate::index::find::FindError;
 use crate::index::partition;
-use crate::record::Record;
+use crate::query::narrow::Narrow;
 use crate::search::cache::BlockCache;
+use crate::search::candidates;
 use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
 use crate::space;
 
@@ -24,16 +26,26 @@ pub struct Store {
     pub head: Arc<Head>,
     /// Agents and sources.
     pub registry: Arc<Registry>,
+    /// What came in last.
+    pub tail: Arc<Tail>,
+    /// One permit per reader who follows it.
+    pub tails: Arc<Semaphore>,
+    /// Marks this run of the program.
+    pub run: Arc<str>,
     /// Decoded blocks.
     pub cache: Arc<BlockCache>,
     /// Where answers are worked out.
     search: Arc<ThreadPool>,
     /// One permit per answer that is being worked out; the others wait their turn.
     turns: Arc<Semaphore>,
+    /// Those who follow have one turn among them, so that many of them hold up no search.
+    tail_turn: Arc<Semaphore>,
 }
 
 /// Threads that work out answers: more than there are cores, because some of them wait for the disk.
 const SEARCH_THREADS: usize = 8;
+/// So many may follow what comes in.
+pub const TAILS_MAX: usize = 1_000;
 
 /// A search that came to its end.
 pub struct Searched<C> {
@@ -65,11 +77,22 @@ impl Store {
         head: Arc<Head>,
         registry: Arc<Registry>,
         cache: BlockCache,
+        tail: Arc<Tail>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let search =
             ThreadPoolBuilder::new().num_threads(SEARCH_THREADS).thread_name(|index| format!("search-{index}"));
         let turns = Arc::new(Semaphore::new(SEARCH_THREADS));
-        Ok(Self { head, registry, cache: Arc::new(cache), search: Arc::new(search.build()?), turns })
+        Ok(Self {
+            head,
+            registry,
+            tail,
+            tails: Arc::new(Semaphore::new(TAILS_MAX)),
+            run: uuid::Uuid::new_v4().simple().to_string().into(),
+            cache: Arc::new(cache),
+            search: Arc::new(search.build()?),
+            turns,
+            tail_turn: Arc::new(Semaphore::new(1)),
+        })
     }
 
     /// Works out an answer on the search threads. None: the program ends before it is there.
@@ -85,6 +108,17 @@ impl Store {
         receiver.await.ok()
     }
 
+    /// Works out what somebody who follows gets.
+    pub async fn answer_tail<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = Arc::clone(&self.tail_turn).acquire_owned().await.ok()?;
+        let (sender, receiver) = oneshot::channel();
+        self.search.spawn(move || {
+            let _ = sender.send(work());
+            drop(turn);
+        });
+        receiver.await.ok()
+    }
+
     /// Goes through the blocks that may hold what is `wanted`, a slice at a time, until the collector has enough, the time is up, or
     /// nobody waits for the answer. None: the program ends before it is there.
     pub async fn search<C: Collector + 'static>(
@@ -93,9 +127,14 @@ impl Store {
         collector: C,
         deadline: Option<Instant>,
     ) -> Option<Result<Searched<C>, FindError>> {
-        let begun = self.answer(move |store| Scan::begin(&store.head, wanted)).await?;
-        let mut state = match begun {
-            Ok(scan) => (scan, collector),
+        let begun = self.answer(move |store| {
+            let mut collector = collector;
+            let mut scan = Scan::begin(&store.head, wanted)?;
+            collector.begin(&mut scan)?;
+            Ok((scan, collector))
+        });
+        let mut state = match begun.await? {
+            Ok(begun) => begun,
             Err(error) => return Some(Err(error)),
         };
         loop {
@@ -114,8 +153,16 @@ impl Store {
         }
     }
 
+    /// The times of the earliest and of the latest record; none when there is none.
+    pub fn times(&self) -> Result<Option<(i64, i64)>, FindError> {
+        let snapshot = self.head.snapshot();
+        let blocks = candidates::find(&snapshot, &Narrow::All, (i64::MIN, i64::MAX))?;
+        let earliest = blocks.iter().map(|block| block.time_min).min();
+        Ok(earliest.zip(blocks.iter().map(|block| block.time_max).max()))
+    }
+
     /// Every record of an ID, however it is spelled, in no particular order. To be called inside [`Self::answer`].
-    pub fn find(&self, id: &[u8]) -> Result<Vec<Record>, FindError> {
+    pub fn find(&self, id: &[u8]) -> Result<Carriers, FindError> {
         self.head.find(&Canonical::candidates(id))
     }
 

@@ -65,6 +65,11 @@ impl Joining {
         }
     }
 
+    /// Whether a record that begins with `first` ends before a line that begins with a digit, whatever the line is.
+    pub(super) fn ends_before_digit(&self, first: &[u8]) -> bool {
+        matches!(self, Self::BuiltIn) && Place::ends_before_digit(without_return(first))
+    }
+
     pub(super) fn belongs(&self, place: &mut Place, text: &[u8], behind: &[u8]) -> Belongs {
         match self {
             Self::BuiltIn => place.belongs(without_return(text), behind),

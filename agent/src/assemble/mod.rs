@@ -15,7 +15,7 @@ mod line;
 mod trace;
 
 use joining::Joining;
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use crate::record::flag;
 
@@ -74,6 +74,7 @@ pub fn assemble_by(
 ) -> usize {
     let mut begin = 0;
     let mut before = before;
+    let last_line_end = memrchr(b'\n', bytes).map_or(0, |feed| feed + 1);
     while begin < bytes.len() {
         let Some(line) = line_at(bytes, begin, limits.record_bytes_max) else {
             // The last line has no end yet.
@@ -92,7 +93,7 @@ pub fn assemble_by(
             flags |= flag::CUT;
             before = Before::OpenLine;
         } else if joining.may_follow(line.text, joinable) {
-            let joined = join(joining, bytes, begin, &line, limits, sink);
+            let joined = join(joining, bytes, begin, &line, last_line_end, limits, sink);
             if joined.open && tail == Tail::Hold {
                 return begin;
             }
@@ -158,10 +159,16 @@ fn join(
     bytes: &[u8],
     begin: usize,
     first: &Line<'_>,
+    last_line_end: usize,
     limits: Limits,
     sink: &mut impl Sink,
 ) -> Joined {
     let mut joined = Joined { end: first.end, lines: 1, open: true, cut: false };
+    // What most lines of most logs are followed by: the time of the next record, in a line that is whole.
+    if first.end < last_line_end && bytes[first.end].is_ascii_digit() && joining.ends_before_digit(first.text) {
+        joined.open = false;
+        return joined;
+    }
     let mut place = joining.first_place(first.text);
     while let Some(line) = line_at(bytes, joined.end, limits.record_bytes_max) {
         let end = match joining.belongs(&mut place, line.text, &bytes[line.end..]) {
@@ -178,7 +185,9 @@ fn join(
             joined.cut = true;
             return joined;
         }
-        for text in bytes[joined.end..end].split_inclusive(|byte| *byte == b'\n') {
+        sink.join(line.text);
+        joined.lines += 1;
+        for text in bytes[line.end..end].split_inclusive(|byte| *byte == b'\n') {
             sink.join(text.strip_suffix(b"\n").unwrap_or(text));
             joined.lines += 1;
         }

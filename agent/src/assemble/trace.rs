@@ -46,6 +46,14 @@ impl Place {
         }
     }
 
+    /// Whether no line that begins with a digit, as times do, can belong to a record that begins with `text`: told by its first
+    /// and last letter, without its place. A Rust panic ends with a colon, and its message may begin with anything; frames of
+    /// goroutines and a source line of Node may, too.
+    #[inline]
+    pub(super) fn ends_before_digit(text: &[u8]) -> bool {
+        !matches!(text.first(), Some(b'p' | b'f' | b'g' | b'/' | b'n')) && text.last() != Some(&b':')
+    }
+
     /// Whether `text` belongs to the record; `rest` is what stands behind it. Moves on when it does.
     pub(super) fn belongs(&mut self, text: &[u8], rest: &[u8]) -> Belongs {
         if text.is_empty() {
@@ -87,7 +95,7 @@ impl Place {
             Self::Goroutine
         } else if text.ends_with(b"Stack trace:") || text == b"[stacktrace]" {
             Self::Php
-        } else if memchr(b'\'', text).is_some() && line::is_thread(text) {
+        } else if line::is_thread(text) {
             if line::is_rust_panic(text) { Self::RustPanic } else { Self::RustMessage }
         } else if is_plain && text.ends_with(b"{") {
             Self::Brace
@@ -176,4 +184,25 @@ fn is_python_header(text: &[u8]) -> bool {
 /// A frame, the line that closes Laravel's context, or the exception that this one was raised behind.
 fn is_php_rest(text: &[u8]) -> bool {
     line::is_php_frame(text) || text.trim_ascii_end() == b"\"}" || text.starts_with(b"Next ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_ends_before_a_digit_is_followed_by_none(
+            first in "(panic: |goroutine 1 |fatal error: |node:|/app|thread '|a)?(main|x\\.js| |\\[running\\]|panicked at|Exception|'| panicked at |Stack trace|\\^|~|\\(most recent call last\\)){0,4}(:|:1|\\{|: no)?",
+            line in "[0-9](2|6-11-23 12:00:00| at |main\\.f\\(|\\)|#|\"}|:in |'|:|\\.|Exception){0,5}",
+            rest in "(\tat |  \\^\n|\n|x|\"\\}\n)?",
+        ) {
+            if Place::ends_before_digit(first.as_bytes()) {
+                let mut place = Place::first(first.as_bytes());
+                prop_assert!(matches!(place.belongs(line.as_bytes(), rest.as_bytes()), Belongs::No));
+            }
+        }
+    }
 }

@@ -6,26 +6,34 @@
 use std::borrow::Cow;
 
 use super::{Frame, Stream};
+use crate::parse::scan;
 use crate::parse::time::date_time;
 use crate::parse::zone::Zone;
 
 /// Reads one physical line, without its line feed.
 pub fn parse(line: &[u8]) -> Option<Frame<'_>> {
-    let mut words = line.splitn(4, |byte| *byte == b' ');
-    let time = words.next()?;
+    let (time, rest) = split_at_blank(line)?;
     let stamp = date_time(time)?;
-    let stream = match words.next()? {
-        b"stdout" => Stream::Stdout,
-        b"stderr" => Stream::Stderr,
+    let (stream, rest) = match rest {
+        [b's', b't', b'd', b'o', b'u', b't', b' ', rest @ ..] => (Stream::Stdout, rest),
+        [b's', b't', b'd', b'e', b'r', b'r', b' ', rest @ ..] => (Stream::Stderr, rest),
         _ => return None,
     };
-    let partial = match words.next()?.split(|byte| *byte == b':').next()? {
-        b"P" => true,
-        b"F" => false,
+    let (tags, content) = split_at_blank(rest).unwrap_or((rest, b""));
+    let partial = match tags {
+        [b'P'] | [b'P', b':', ..] => true,
+        [b'F'] | [b'F', b':', ..] => false,
         _ => return None,
     };
-    let content = Cow::Borrowed(words.next().unwrap_or_default());
+    let content = Cow::Borrowed(content);
     (stamp.end == time.len()).then_some(Frame { stream, time_ns: stamp.instant_ns(&Zone::default()), content, partial })
+}
+
+/// What stands before the first blank, and behind it.
+#[inline(always)]
+fn split_at_blank(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = scan::byte(text, b' ')?;
+    Some((&text[..at], &text[at + 1..]))
 }
 
 #[cfg(test)]

@@ -65,7 +65,14 @@ impl Framing {
             Self::Docker => docker::parse(line),
         };
         // A part without content would be a record without content, if nothing followed.
-        frame.filter(|frame| !(frame.partial && frame.content.is_empty()) && memchr(b'\n', &frame.content).is_none())
+        frame.filter(|frame| !(frame.partial && frame.content.is_empty()) && frame.is_one_line())
+    }
+}
+
+impl Frame<'_> {
+    /// A piece of the line holds no line feed, as the line does not; what was unescaped may.
+    fn is_one_line(&self) -> bool {
+        matches!(self.content, Cow::Borrowed(_)) || memchr(b'\n', &self.content).is_none()
     }
 }
 

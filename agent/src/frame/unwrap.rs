@@ -135,17 +135,29 @@ impl Lines {
         }
     }
 
-    /// The piece that holds the byte of the content at `at`, and how many bytes of content it has.
-    pub fn piece_at(&self, at: usize) -> (&Piece, usize) {
+    /// The piece that holds the byte of the content at `at`.
+    pub fn piece_at(&self, at: usize) -> &Piece {
         let behind = self.pieces.partition_point(|piece| piece.content_begin <= at);
-        let end = self.pieces.get(behind).map_or(self.content.len(), |next| next.content_begin);
-        let piece = &self.pieces[behind - 1];
-        (piece, end - piece.content_begin)
+        &self.pieces[behind - 1]
     }
 
-    /// Where in the file the content at `at` stands: exact where a piece begins, in proportion inside it.
-    pub fn file_position(&self, at: usize) -> usize {
-        let (piece, content_bytes) = self.piece_at(at);
-        piece.file_begin + (at - piece.content_begin) * (piece.file_end - piece.file_begin) / content_bytes
+    /// The number of the piece that holds the byte of the content at `at`; it is `from` or one of the next ones.
+    #[inline]
+    pub fn piece_from(&self, from: usize, at: usize) -> usize {
+        let behind = self.pieces[from + 1..].iter().take_while(|piece| piece.content_begin <= at).count();
+        from + behind
+    }
+
+    /// Where in the file the content at `at` stands, which piece number `piece` holds: exact where it begins, in proportion
+    /// inside it.
+    #[inline]
+    pub fn file_position(&self, piece: usize, at: usize) -> usize {
+        let end = self.pieces.get(piece + 1).map_or(self.content.len(), |next| next.content_begin);
+        let piece = &self.pieces[piece];
+        if at == piece.content_begin {
+            return piece.file_begin;
+        }
+        piece.file_begin
+            + (at - piece.content_begin) * (piece.file_end - piece.file_begin) / (end - piece.content_begin)
     }
 }

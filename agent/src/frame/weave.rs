@@ -7,8 +7,6 @@
 
 use std::ops::Range;
 
-use memchr::memchr;
-
 use super::Stream;
 use super::open::Open;
 use super::unwrap::{Lines, Unwrapped};
@@ -60,9 +58,12 @@ struct Found {
     stream: Stream,
     content_begin: usize,
     content_end: usize,
+    first_line_bytes: usize,
     file_begin: usize,
     file_end: usize,
     flags: u8,
+    /// Of its first piece.
+    time_ns: Option<i64>,
 }
 
 /// How records are made.
@@ -95,11 +96,12 @@ pub fn weave(
         let held = find(lines, stream, open.before[stream as usize], &rules, &mut is_text, &mut woven.found);
         end = end.min(held.unwrap_or(end));
     }
-    woven.found.sort_unstable_by_key(|found| found.file_begin);
+    // Each stream is in order already, and this kind of sort makes use of that.
+    woven.found.sort_by_key(|found| found.file_begin);
     // Lowering the end leaves out records that begin behind it, never ones that begin before: one pass from behind is enough.
     for found in woven.found.iter().rev() {
         if found.file_begin < end && found.file_end > end {
-            end = unwrapped.streams[found.stream as usize].piece_at(found.content_begin).0.file_begin;
+            end = unwrapped.streams[found.stream as usize].piece_at(found.content_begin).file_begin;
         }
     }
     woven.consumed = end;
@@ -119,11 +121,11 @@ pub fn weave(
         woven.content.extend_from_slice(content);
         woven.records.push(WovenRecord {
             content: begin..woven.content.len(),
-            first_line: begin..begin + memchr(b'\n', content).unwrap_or(content.len()),
+            first_line: begin..begin + found.first_line_bytes,
             file_begin: found.file_begin,
             file_length: next - found.file_begin,
             stream: found.stream,
-            time_ns: lines.piece_at(found.content_begin).0.time_ns,
+            time_ns: found.time_ns,
             flags: found.flags,
         });
     }
@@ -140,17 +142,19 @@ fn find(
 ) -> Option<usize> {
     let mut before = before;
     let mut begin = 0;
+    let mut piece = 0;
     for end in lines.cuts.iter().copied().chain([lines.content.len()]) {
         if begin == end {
             continue;
         }
         let is_cut = end < lines.content.len();
         let tail = if is_cut { Tail::All } else { rules.tail };
-        let mut collect = Collect { lines, stream, at: begin, is_text, found };
+        let mut collect = Collect { lines, stream, at: begin, piece, first_line_bytes: 0, is_text, found };
         assemble_by(rules.joining, &lines.content[begin..end], before, tail, rules.limits, &mut collect);
         let reached = collect.at;
+        piece = collect.piece;
         if reached < end {
-            return Some(lines.piece_at(reached).0.file_begin);
+            return Some(lines.piece_at(reached).file_begin);
         }
         before = if lines.content[end - 1] == b'\n' { Before::Nothing } else { Before::OpenLine };
         if is_cut
@@ -168,12 +172,17 @@ struct Collect<'a, T> {
     lines: &'a Lines,
     stream: Stream,
     at: usize,
+    /// No piece before this one holds what begins at `at`.
+    piece: usize,
+    /// Of the record at hand.
+    first_line_bytes: usize,
     is_text: &'a mut T,
     found: &'a mut Vec<Found>,
 }
 
 impl<T: FnMut(&[u8]) -> bool> Sink for Collect<'_, T> {
     fn begin(&mut self, line: &[u8]) -> bool {
+        self.first_line_bytes = line.len();
         (self.is_text)(line)
     }
 
@@ -181,13 +190,19 @@ impl<T: FnMut(&[u8]) -> bool> Sink for Collect<'_, T> {
 
     fn end(&mut self, length: usize, flags: u8) -> bool {
         let end = self.at + length;
+        self.piece = self.lines.piece_from(self.piece, self.at);
+        let time_ns = self.lines.pieces[self.piece].time_ns;
+        let file_begin = self.lines.file_position(self.piece, self.at);
+        self.piece = self.lines.piece_from(self.piece, end - 1);
         self.found.push(Found {
             stream: self.stream,
             content_begin: self.at,
             content_end: end,
-            file_begin: self.lines.file_position(self.at),
-            file_end: self.lines.piece_at(end - 1).0.file_end,
+            first_line_bytes: self.first_line_bytes,
+            file_begin,
+            file_end: self.lines.pieces[self.piece].file_end,
             flags,
+            time_ns,
         });
         self.at = end;
         true

@@ -107,17 +107,17 @@ pub fn meaning_behind_dot(key: &[u8]) -> Option<IdKind> {
     if key.ends_with(b"_dd.p.tid") {
         return None;
     }
-    let dot = memchr::memrchr(b'.', key)?;
+    let dot = key.iter().rposition(|byte| *byte == b'.')?;
     match meaning(&key[dot + 1..]) {
         Some(Key::Id(kind)) => Some(kind),
         _ => None,
     }
 }
 
-/// Whether an ID's name can end with this byte.
-#[inline]
-pub fn may_end_id(byte: u8) -> bool {
-    ENDS[byte as usize]
+/// Whether an ID's name can end with these two bytes. Most words before a colon do not.
+#[inline(always)]
+pub fn may_end_id(before: u8, last: u8) -> bool {
+    ENDS[last as usize] >> (before & 31) & 1 == 1
 }
 
 #[inline]
@@ -213,14 +213,16 @@ static FILTER: [[u64; 32]; 32] = {
     filter
 };
 
-static ENDS: [bool; 256] = {
-    let mut ends = [false; 256];
+/// By the last byte of an ID's name: a bit for each letter that may stand before it. A separator may always.
+static ENDS: [u32; 256] = {
+    let separators = 1 << (b'-' & 31) | 1 << (b'_' & 31) | 1 << (b'.' & 31);
+    let mut ends = [0; 256];
     let mut index = 0;
     while index < transaction::NAMES.len() {
         let name = transaction::NAMES[index].0.as_bytes();
-        let last = name[name.len() - 1];
-        ends[last as usize] = true;
-        ends[last.to_ascii_uppercase() as usize] = true;
+        let (before, last) = (name[name.len() - 2], name[name.len() - 1]);
+        ends[last as usize] |= separators | 1 << (before & 31);
+        ends[last.to_ascii_uppercase() as usize] = ends[last as usize];
         index += 1;
     }
     ends
@@ -237,6 +239,19 @@ mod tests {
             assert_eq!(meaning(name.as_bytes()), Some(key), "{name}");
             assert_eq!(look_up(&[name.as_bytes()]), Some(key), "{name}");
             assert_eq!(meaning(name.to_uppercase().as_bytes()), Some(key), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_end_of_an_id_passes() {
+        for (name, _) in transaction::NAMES {
+            let [.., before, last] = name.as_bytes() else { panic!("{name} has two letters at least") };
+            for before in [*before, before.to_ascii_uppercase(), b'-', b'_', b'.'] {
+                assert!(may_end_id(before, *last) && may_end_id(before, last.to_ascii_uppercase()), "{name}");
+            }
+        }
+        for end in ["er", "00", "ed", "py", "d_", "d."] {
+            assert!(!may_end_id(end.as_bytes()[0], end.as_bytes()[1]), "{end}");
         }
     }
 

@@ -105,12 +105,13 @@ pub fn in_text(line: &[u8], from: usize) -> Severity {
             && (!matches!(before, b'_' | b'.' | b'-') || after == b':')
             && !after.is_ascii_digit()
             && !matches!(after, b'_' | b'.' | b'-' | b'/');
-        let loud = word.len() >= 3 && word.iter().all(u8::is_ascii_uppercase);
+        // One after the other, the cheapest first: most words are loud, or nothing.
+        let loud = || word.len() >= 3 && word.iter().all(u8::is_ascii_uppercase);
         let bracketed =
-            matches!((before, after), (b'[', b']') | (b'<', b'>') | (b'(', b')') | (b'|', b'|') | (b'=', b' '));
-        let leads = first && word.len() >= 3 && (after == b':' || (from > 0 && !is_common_word(word)));
+            || matches!((before, after), (b'[', b']') | (b'<', b'>') | (b'(', b')') | (b'|', b'|') | (b'=', b' '));
+        let leads = || first && word.len() >= 3 && (after == b':' || (from > 0 && !is_common_word(word)));
         if alone
-            && (loud || bracketed || leads)
+            && (loud() || bracketed() || leads())
             && let Some(severity) = of_word(word)
         {
             return severity;

@@ -6,7 +6,7 @@
 use super::layout::{self, Memory, Source};
 use super::reading::Reading;
 use super::zone::Zone;
-use super::{key, severity, time};
+use super::{key, scan, severity, time};
 use crate::record::{Fields, IdKind, Ids};
 use crate::transaction::{self, is_hex, is_traceparent, is_uuid, is_xray};
 
@@ -67,41 +67,48 @@ fn is(byte: u8, class: u8) -> bool {
 
 /// Puts the IDs of `text` into `ids`.
 pub fn find_ids(text: &[u8], ids: &mut Ids) {
-    for at in memchr::memchr3_iter(b'=', b':', b'[', text) {
-        if text[at] == b'[' {
-            bracket(&text[at + 1..], ids);
-        } else if at > 0
-            && let Some((key, quoted)) = key_before(text, at)
-            && let Some(kind) = key::meaning_id(key)
-        {
-            transaction::take(kind, value_after(text, at + 1, quoted), "key in text", ids);
+    scan::each(text, [b'=', b':', b'['], |at| match &text[..=at] {
+        // Most brackets hold a level or a thread, and most words before a colon are no keys: told by a few bytes, and only the rest is
+        // looked at. Half of the time that plain text takes was spent here.
+        [.., b'['] if scan::is_in_first_chunk(&text[at + 1..], b']') => {}
+        [.., b'['] => bracket(&text[at + 1..], ids),
+        [.., before, last, _] if key::may_end_id(*before, *last) || matches!(last, b'"' | b'\'') => {
+            keyed(text, at, ids);
         }
-    }
+        _ => {}
+    });
     bare(text, ids);
     linking(text, ids);
 }
 
-/// The key that ends before the `=` or `:` at `at`, and whether it stands in quotes.
-#[inline]
+/// What stands around the `=` or `:` at `at`, if it is an ID behind its key.
+#[inline(never)]
+fn keyed(text: &[u8], at: usize, ids: &mut Ids) {
+    if let Some((key, quoted)) = key_before(text, at)
+        && let Some(kind) = key::meaning_id(key)
+    {
+        transaction::take(kind, value_after(text, at + 1, quoted), "key in text", ids);
+    }
+}
+
+/// The key that ends before the `=` or `:` at `at`, and whether it stands in quotes; none if it cannot be that of an ID.
 fn key_before(text: &[u8], at: usize) -> Option<(&[u8], bool)> {
     let mut end = at;
     let mut quoted = false;
-    if matches!(text[end - 1], b'"' | b'\'') {
+    if let [.., b'"' | b'\''] = text[..end] {
         quoted = true;
         end -= 1;
-        if end > 0 && text[end - 1] == b'\\' {
+        if let [.., b'\\'] = text[..end] {
             end -= 1;
         }
     }
-    if end == 0 || !key::may_end_id(text[end - 1]) {
-        return None;
+    match text[..end] {
+        [.., before, last] if key::may_end_id(before, last) => {}
+        _ => return None,
     }
-    let low = end.saturating_sub(KEY_LENGTH_MAX);
-    let mut begin = end;
-    while begin > low && is(text[begin - 1], KEY) {
-        begin -= 1;
-    }
-    (begin < end).then(|| (&text[begin..end], quoted))
+    let key = &text[end.saturating_sub(KEY_LENGTH_MAX)..end];
+    let length = key.iter().rev().take_while(|byte| is(**byte, KEY)).count();
+    (length > 0).then(|| (&key[key.len() - length..], quoted))
 }
 
 fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
@@ -117,6 +124,8 @@ fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
     let rest = &text[at.min(text.len())..];
     // .NET's hierarchical IDs begin with a bar.
     let from = usize::from(rest.first() == Some(&b'|'));
+    // No digit and no dash ends a value, and most IDs are nothing else.
+    let from = from + scan::hex_or_dash_at_start(&rest[from..]);
     let value =
         &rest[..rest[from..].iter().position(|byte| is(*byte, VALUE_END)).map_or(rest.len(), |length| from + length)];
     // A full stop ends a sentence, a colon a heading.
@@ -128,14 +137,15 @@ fn value_after(text: &[u8], mut at: usize, quoted: bool) -> &[u8] {
 
 /// `[app,trace,span]`, `[app,trace,span,true]`, `[trace-span]` padded with blanks, `[trace,span]`, Rails' `[uuid]`, and the time of
 /// Envoy's access log.
+#[inline(never)]
 fn bracket(rest: &[u8], ids: &mut Ids) {
     const LENGTH_MAX: usize = 120;
-    // A time in front of an access log's line.
+    // A time in front of an access log's line. More than the first chunk that `find_ids` looks at.
     const BRACKET_LENGTH_MIN: usize = 20;
     // `,<16 hex>,<16 hex>`
     const SLEUTH_LENGTH_MIN: usize = 34;
     let window = &rest[..rest.len().min(LENGTH_MAX)];
-    let Some(end) = memchr::memchr(b']', window) else { return };
+    let Some(end) = scan::byte(window, b']') else { return };
     let inside = &window[..end];
     if inside.len() < BRACKET_LENGTH_MIN {
         return;
@@ -158,11 +168,10 @@ fn bracket(rest: &[u8], ids: &mut Ids) {
     if inside.len() < SLEUTH_LENGTH_MIN {
         return;
     }
-    let mut parts = inside.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    if let (Some(_), Some(trace), Some(span)) = (parts.next(), parts.next(), parts.next())
-        && is_trace(trace)
-        && is_span(span)
-    {
+    let Some(behind_app) = scan::byte(inside, b',').map(|comma| &inside[comma + 1..]) else { return };
+    let Some(comma) = scan::byte(behind_app, b',') else { return };
+    let (trace, behind_trace) = (behind_app[..comma].trim_ascii(), &behind_app[comma + 1..]);
+    if is_trace(trace) && is_span(behind_trace.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii()) {
         transaction::take(IdKind::Trace, trace, "sleuth brackets", ids);
     }
 }
@@ -197,25 +206,34 @@ fn linking(text: &[u8], ids: &mut Ids) {
 }
 
 /// Tokens that are an ID by their shape alone. Only every 35th byte is looked at until one may be inside of such a token.
+#[inline(never)]
 fn bare(text: &[u8], ids: &mut Ids) {
-    let is_part = |byte: u8| is(byte, HEX_OR_DASH);
+    let is_part = |at: usize| text.get(at).is_some_and(|byte| is(*byte, HEX_OR_DASH));
     let mut at = BARE_LENGTH_MIN - 1;
     while at < text.len() {
-        if !is_part(text[at]) {
+        // One that holds this byte reaches as far as that to one side at least.
+        const REACH: usize = BARE_LENGTH_MIN / 2;
+        if !is_part(at) || !(is_part(at - REACH) || is_part(at + REACH)) {
             at += BARE_LENGTH_MIN;
             continue;
         }
-        let begin = text[..at].iter().rposition(|byte| !is_part(*byte)).map_or(0, |before| before + 1);
-        let end = text[at..].iter().position(|byte| !is_part(*byte)).map_or(text.len(), |length| at + length);
-        // `%27` and the like, in a URL, look like the first digits.
-        let begin = if begin > 0 && text[begin - 1] == b'%' { (begin + 2).min(end) } else { begin };
-        let token = &text[begin..end];
-        if is_traceparent(token) {
-            transaction::take(IdKind::Trace, token, "bare traceparent", ids);
-        } else if is_xray(token) && !text[..begin].ends_with(b"Self=") {
-            transaction::take(IdKind::Trace, token, "bare x-ray id", ids);
+        let begin = at - scan::hex_or_dash_at_end(&text[..at]);
+        let end = at + scan::hex_or_dash_at_start(&text[at..]);
+        if end - begin >= BARE_LENGTH_MIN {
+            bare_token(text, begin, end, ids);
         }
         at = end + BARE_LENGTH_MIN;
+    }
+}
+
+fn bare_token(text: &[u8], begin: usize, end: usize, ids: &mut Ids) {
+    // `%27` and the like, in a URL, look like the first digits.
+    let begin = if begin > 0 && text[begin - 1] == b'%' { (begin + 2).min(end) } else { begin };
+    let token = &text[begin..end];
+    if is_traceparent(token) {
+        transaction::take(IdKind::Trace, token, "bare traceparent", ids);
+    } else if is_xray(token) && !text[..begin].ends_with(b"Self=") {
+        transaction::take(IdKind::Trace, token, "bare x-ray id", ids);
     }
 }
 
@@ -244,6 +262,8 @@ fn access(rest: &[u8], fields: &mut Fields) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::record::Severity;
 
@@ -351,5 +371,86 @@ mod tests {
             find_ids(text.as_bytes(), &mut ids);
             assert_eq!(ids.iter().map(|(_, id)| id).collect::<Vec<_>>(), [id.as_bytes()], "{text}");
         }
+    }
+
+    /// The same byte by byte, without anything that passes over a place before it is looked at.
+    fn find_ids_slowly(text: &[u8], ids: &mut Ids) {
+        for at in 0..text.len() {
+            match text[at] {
+                b'[' => bracket(&text[at + 1..], ids),
+                b'=' | b':' => {
+                    let (quoted, end) = match text[..at] {
+                        [.., b'\\', b'"' | b'\''] => (true, at - 2),
+                        [.., b'"' | b'\''] => (true, at - 1),
+                        _ => (false, at),
+                    };
+                    let mut begin = end;
+                    while begin > 0 && end - begin < KEY_LENGTH_MAX && is(text[begin - 1], KEY) {
+                        begin -= 1;
+                    }
+                    let ends_in_letter = end > 0 && text[end - 1].is_ascii_alphanumeric();
+                    if let Some(kind) = key::meaning_id(&text[begin..end]).filter(|_| ends_in_letter) {
+                        transaction::take(kind, value_after(text, at + 1, quoted), "key in text", ids);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let mut begin = 0;
+        for token in text.split(|byte| !is(*byte, HEX_OR_DASH)) {
+            bare_token(text, begin, begin + token.len(), ids);
+            begin += token.len() + 1;
+        }
+        linking(text, ids);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_passed_over(parts in proptest::collection::vec(part(), 0..24)) {
+            let text = parts.concat();
+            let (mut quickly, mut slowly) = (Ids::default(), Ids::default());
+            find_ids(text.as_bytes(), &mut quickly);
+            find_ids_slowly(text.as_bytes(), &mut slowly);
+            prop_assert_eq!(quickly.iter_why().collect::<Vec<_>>(), slowly.iter_why().collect::<Vec<_>>());
+            prop_assert_eq!(quickly.left_out(), slowly.left_out());
+        }
+    }
+
+    /// What lines with IDs are made of, and what looks like it.
+    fn part() -> impl Strategy<Value = String> {
+        let names = transaction::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+        let words = [
+            "traceId",
+            "trace_id",
+            "TRACE-ID",
+            "x.request.id",
+            "requestId_",
+            "b-3",
+            "cf-ray",
+            "spanId",
+            "client",
+            "Root",
+            "Self",
+            "NR-LINKING|a|b|4bf92f3577b34da6a3ce929d0e0e4736|c|",
+            "12:00:00,3",
+        ];
+        let values = [
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+            "00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "1-67891233-abcdef012345678912345678",
+            "9f1c2d3e-4b5a-4c6d-8e7f-0a1b2c3d4e5f",
+            "req-17",
+            "|4bf92f3577b34da6.1.",
+        ];
+        let marks =
+            ["=", ":", ": ", "[", "]", "\"", "'", "\\\"", " ", ",", ", ", "-", ".", "%27", ";", "e", "0", "é", "    "];
+        prop_oneof![
+            2 => proptest::sample::select(names).prop_map(str::to_owned),
+            2 => proptest::sample::select(words.to_vec()).prop_map(str::to_owned),
+            4 => proptest::sample::select(values.to_vec()).prop_map(str::to_owned),
+            8 => proptest::sample::select(marks.to_vec()).prop_map(str::to_owned),
+            1 => "[0-9a-f-]{1,60}",
+        ]
     }
 }

@@ -197,6 +197,16 @@ impl Columns {
         wanted.iter().map(|record| self.record(walk.to(*record), &mut text)).collect()
     }
 
+    /// The source and the position of each of the records with the rising indexes `wanted`.
+    pub fn places(&self, wanted: &[u32]) -> Vec<(uuid::Uuid, u64)> {
+        let mut walk = Walk::new(self);
+        let place = |record: &u32| {
+            let place = walk.to(*record);
+            (self.sources[place.source as usize].id, place.position)
+        };
+        wanted.iter().map(place).collect()
+    }
+
     fn record(&self, place: Place, text: &mut TimeText) -> Record {
         let index = place.record;
         let references = &self.id_refs[place.refs..place.refs + usize::from(self.id_counts[index])];

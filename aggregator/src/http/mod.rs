@@ -6,7 +6,10 @@
 //! | `api` | what all handlers share |
 //! | `arguments` | a request's parameters, from query string or body |
 //! | `parameters` | those that several routes have |
+//! | `analysis` | histogram, facets, statistics, fields |
 //! | `search` | `/api/v1/logs/search` |
+//! | `context` | `/api/v1/logs/context` |
+//! | `tail` | `/api/v1/logs/tail` |
 //! | `transactions` | `/api/v1/transactions/{id}` |
 //! | `status` | `/api/v1/status/*` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
@@ -14,9 +17,11 @@
 //! | `cursor` | where the next page begins |
 //! | `problem` | errors as RFC 9457 problem details; status codes are chosen here alone |
 
+pub mod analysis;
 pub mod answer;
 pub mod api;
 pub mod arguments;
+pub mod context;
 pub mod cursor;
 pub mod parameters;
 pub mod problem;
@@ -24,4 +29,5 @@ pub mod process;
 pub mod router;
 pub mod search;
 pub mod status;
+pub mod tail;
 pub mod transactions;

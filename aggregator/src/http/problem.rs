@@ -31,10 +31,29 @@ pub enum Problem {
         /// More members.
         members: Map<String, Value>,
     },
+    /// There is no such thing.
+    Unknown {
+        /// What it would be.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// So many are served already.
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many may be.
+        max: usize,
+    },
     /// No such route.
     NoRoute,
     /// The route has no such method.
     Method,
+    /// What was asked for is damaged on disk.
+    Damaged {
+        /// What, and what to do.
+        detail: String,
+    },
     /// The store could not answer.
     Store(FindError),
     /// The program ends before the answer is there.
@@ -68,12 +87,22 @@ impl Problem {
             Self::UnknownTransaction { id, members } => {
                 (StatusCode::NOT_FOUND, "unknown transaction", format!("no record carries the ID {id:?}"), members)
             }
+            Self::Unknown { what, name } => {
+                (StatusCode::NOT_FOUND, "not found", format!("there is no {what} {name}"), none)
+            }
+            Self::TooMany { what, max } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many at a time",
+                format!("{max} {what} are served already, and no more at a time; end one, or come again later"),
+                none,
+            ),
             Self::NoRoute => {
                 (StatusCode::NOT_FOUND, "no such route", "the API is described in the README".into(), none)
             }
             Self::Method => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this route is read with GET".into(), none)
             }
+            Self::Damaged { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail, none),
             Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
             Self::Stopping => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -91,8 +120,11 @@ impl std::fmt::Display for Problem {
             Self::BadParameter { name, detail } => write!(formatter, "{name}: {detail}"),
             Self::Query { error, .. } => write!(formatter, "{error}"),
             Self::UnknownTransaction { id, .. } => write!(formatter, "no record carries the ID {id:?}"),
+            Self::Unknown { what, name } => write!(formatter, "there is no {what} {name}"),
+            Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),
+            Self::Damaged { detail } => formatter.write_str(detail),
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Stopping => write!(formatter, "the aggregator stops"),
         }

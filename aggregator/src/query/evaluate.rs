@@ -108,7 +108,7 @@ fn on_lines(needle: &Needle, block: &View<'_>, among: Mask) -> Result<Mask, Corr
 }
 
 /// Where the lines of a block's text begin and end.
-struct Lines<'t> {
+pub struct Lines<'t> {
     raw: &'t [u8],
     lower: &'t [u8],
     /// Of each line, and where the last one ends.
@@ -116,7 +116,7 @@ struct Lines<'t> {
 }
 
 impl<'t> Lines<'t> {
-    fn new(raw: &'t [u8], lower: &'t [u8], lengths: &[u32]) -> Self {
+    pub fn new(raw: &'t [u8], lower: &'t [u8], lengths: &[u32]) -> Self {
         let mut at = 0;
         let ends = lengths.iter().map(|length| {
             at += *length as usize;
@@ -126,7 +126,7 @@ impl<'t> Lines<'t> {
     }
 
     /// Without the line feed at its end.
-    fn content(&self, record: usize) -> std::ops::Range<usize> {
+    pub fn content(&self, record: usize) -> std::ops::Range<usize> {
         let (begin, end) = (self.begins[record], self.begins[record + 1]);
         begin..if end > begin && self.raw[end - 1] == b'\n' { end - 1 } else { end }
     }

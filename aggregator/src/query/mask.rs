@@ -33,6 +33,10 @@ impl Mask {
         self.bits[record / 64] |= 1 << (record % 64);
     }
 
+    pub fn unset(&mut self, record: usize) {
+        self.bits[record / 64] &= !(1 << (record % 64));
+    }
+
     pub fn has(&self, record: usize) -> bool {
         self.bits[record / 64] >> (record % 64) & 1 == 1
     }

@@ -9,8 +9,10 @@
 //! | `predicate` | a query made ready |
 //! | `narrow` | what the index can say about a query |
 //! | `mask` | which records of a block |
+//! | `dimension` | what records are grouped by |
 //! | `evaluate` | which records of a block fulfil a predicate |
 
+pub mod dimension;
 pub mod evaluate;
 pub mod field;
 pub mod language;

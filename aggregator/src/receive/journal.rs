@@ -72,7 +72,7 @@ pub struct Durable {
     /// Its source.
     pub source: Arc<Source>,
     /// What is new of it.
-    pub batch: Box<Batch>,
+    pub batch: Arc<Batch>,
     /// When it was received.
     pub received_ns: i64,
     /// Where its WAL entry ends.
@@ -257,6 +257,7 @@ impl Journal {
         let received_ns = self.last_ns;
         let wal_end = self.log(group, Event::Batch(record));
         group.bytes += batch.raw.len();
+        let batch = Arc::from(batch);
         group.durable.push(Durable { source, batch, received_ns, wal_end, peer, credit });
     }
 

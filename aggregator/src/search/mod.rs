@@ -9,8 +9,16 @@
 //! | `cache` | decoded blocks, within a budget of bytes |
 //! | `scan` | goes through the candidates, slice by slice |
 //! | `newest` | the newest or oldest records |
+//! | `around` | what stands around one record in its file |
+//! | `histogram` | how many, by time |
+//! | `facets` | the values of fields |
+//! | `statistics` | numbers, by groups |
 
+pub mod around;
 pub mod cache;
 pub mod candidates;
+pub mod facets;
+pub mod histogram;
 pub mod newest;
 pub mod scan;
+pub mod statistics;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clew_aggregator::catalog::registry::Registry;
 use clew_aggregator::catalog::store::Store as Catalog;
 use clew_aggregator::head::appender::{Appender, Limits};
+use clew_aggregator::head::tail::Tail;
 use clew_aggregator::head::view::Head;
 use clew_aggregator::health::Health;
 use clew_aggregator::index::committed::Committed;
@@ -64,7 +65,7 @@ impl House {
         // A cache of no bytes keeps nothing; one of a few blocks has to choose.
         let cache = BlockCache::new([0, 64 << 10, 64 << 20][random.usize(..3)]);
         Self {
-            store: Store::new(head, registry, cache).unwrap(),
+            store: Store::new(head, registry, cache, Arc::new(Tail::new(0))).unwrap(),
             intake: Intake { appender, received: 0 },
             indexer: std::thread::spawn(move || indexer.run(&work)),
         }

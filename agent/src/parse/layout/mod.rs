@@ -67,8 +67,8 @@ const ALL: &[Family] =
 /// Time and severity of `line`, if one of the layouts that the source allows fits.
 #[inline]
 pub fn find(line: &[u8], source: Source<'_>, memory: &mut Memory) -> Option<Found> {
-    let mut buffer = [0u8; colour::LENGTH_MAX];
-    let line = colour::without(line, &mut buffer);
+    let uncoloured = colour::without(line);
+    let line = uncoloured.as_ref().map_or(line, colour::Uncoloured::as_slice);
     for pattern in &source.reading.patterns {
         if let Some((time, begin, end)) = pattern.find(line, source.reading, source.reference_ns) {
             return Some(Found { time_ns: Some(time), severity: severity_around(line, begin, end), layout: "pattern" });

@@ -1,8 +1,8 @@
 //! Which program wrote the line, by what stands behind its time; and its severity, where the program has words of its own.
 
 use crate::parse::reading::Format;
-use crate::parse::severity;
 use crate::parse::time::Stamp;
+use crate::parse::{scan, severity};
 use crate::record::Severity;
 
 /// PostgreSQL's level stands this near behind the time.
@@ -49,7 +49,14 @@ pub fn read(line: &[u8], begin: usize, stamp: Stamp, format: Format) -> (Severit
 
 /// `  INFO 1 --- [main] `.
 fn is_spring(window: &[u8]) -> bool {
-    memchr::memchr_iter(b'-', window).any(|at| at > 0 && window[at - 1] == b' ' && window[at..].starts_with(b"--- ["))
+    let mut from = 0;
+    while let Some(dash) = scan::byte(&window[from..], b'-') {
+        from += dash + 1;
+        if window[..from].ends_with(b" -") && window[from..].starts_with(b"-- [") {
+            return true;
+        }
+    }
+    false
 }
 
 /// ` [error] 7#7: `.
@@ -95,12 +102,14 @@ fn mysql(rest: &[u8]) -> Option<Severity> {
 
 /// `Z  INFO target: `, as Rust's tracing writes it.
 fn is_tracing(line: &[u8], end: usize) -> bool {
+    if line[end - 1] != b'Z' {
+        return false;
+    }
     let rest = line[end..].trim_ascii_start();
     let level = rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     let target = rest.get(level + 1..).unwrap_or_default();
     let name = target.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':')).count();
-    line[end - 1] == b'Z'
-        && matches!(&rest[..level], b"TRACE" | b"DEBUG" | b"INFO" | b"WARN" | b"ERROR")
+    matches!(&rest[..level], b"TRACE" | b"DEBUG" | b"INFO" | b"WARN" | b"ERROR")
         && name > 1
         && (target[name - 1] == b':' || target.get(name) == Some(&b'{'))
 }

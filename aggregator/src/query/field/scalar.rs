@@ -27,6 +27,16 @@ impl<'a> Scalar<'a> {
         }
     }
 
+    /// What it is: `text`, `number`, `bool` or `null`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Number(_) => "number",
+            Self::Bool(_) => "bool",
+            Self::Null => "null",
+        }
+    }
+
     /// As it would be shown: the string, the number as written, `true`, `false` or `null`.
     pub fn text(&self) -> &[u8] {
         match self {

@@ -25,7 +25,7 @@ mod display;
 pub mod error;
 pub mod level;
 pub mod lexer;
-mod name;
+pub mod name;
 pub mod parser;
 mod range;
 mod regex;

@@ -1,0 +1,200 @@
+//! How many records, by time and by one field. A block that lies whole in one bucket, and whose records the query takes or leaves as a
+//! whole, is counted from its document: nothing of it is decoded.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+
+use super::candidates::{Candidate, Place};
+use super::scan::{Collector, Found, Scan};
+use super::statistics::bucket;
+use crate::block::columns::SEVERITIES;
+use crate::head::view::HeldBlock;
+use crate::index::find::FindError;
+use crate::query::dimension::Dimension;
+use crate::query::language::level;
+use crate::query::predicate::{Leaf, Predicate};
+
+/// So many series are told apart; records of further ones are counted together.
+pub const SERIES_MAX: usize = 100;
+/// The series of those.
+pub const OTHERS: &[u8] = b"(others)";
+/// The series of records without the field.
+pub const WITHOUT: &[u8] = b"(none)";
+
+/// See the module.
+pub struct Histogram {
+    interval_ns: i64,
+    by: Option<Dimension>,
+    /// By bucket, then by series.
+    pub buckets: BTreeMap<i64, HashMap<Vec<u8>, u64>>,
+    series: HashMap<Vec<u8>, ()>,
+    /// Blocks that were counted from their documents.
+    pub blocks_counted: usize,
+}
+
+impl Histogram {
+    pub fn new(interval_ns: i64, by: Option<Dimension>) -> Self {
+        Self { interval_ns, by, buckets: BTreeMap::new(), series: HashMap::new(), blocks_counted: 0 }
+    }
+
+    fn count(&mut self, bucket: i64, series: &[u8], records: u64) {
+        let series = if self.series.contains_key(series) || self.series.len() < SERIES_MAX {
+            self.series.entry_ref(series).or_insert(());
+            series
+        } else {
+            OTHERS
+        };
+        *self.buckets.entry(bucket).or_default().entry_ref(series).or_insert(0) += records;
+    }
+
+    /// Counts what documents tell, and takes these blocks out of the scan.
+    fn count_documents(&mut self, scan: &mut Scan) -> Result<(), FindError> {
+        let by_document = self.by.as_ref().is_none_or(|by| by.is_level() || by.is_service());
+        let Some(levels) = levels_alone(&scan.wanted().predicate).filter(|_| by_document) else { return Ok(()) };
+        let times = scan.wanted().times;
+        let interval = self.interval_ns;
+        let is_whole = |block: &Candidate| {
+            block.time_min >= times.0
+                && block.time_max < times.1
+                && bucket(block.time_min, interval) == bucket(block.time_max, interval)
+        };
+        let counted = scan.take_documents(is_whole, |block, service, severities| {
+            let bucket = bucket(block.time_min, interval);
+            let wanted = (0..SEVERITIES).filter(|level| levels >> level & 1 == 1 && severities[*level] > 0);
+            match &self.by {
+                Some(by) if by.is_level() => {
+                    wanted.for_each(|level| self.count(bucket, level::NAMES[level].as_bytes(), severities[level]));
+                }
+                Some(_) => self.count(bucket, service.as_bytes(), wanted.map(|level| severities[level]).sum()),
+                None => self.count(bucket, b"", wanted.map(|level| severities[level]).sum()),
+            }
+        })?;
+        self.blocks_counted += counted;
+        Ok(())
+    }
+}
+
+/// Which levels the predicate takes, if it asks for nothing but the level (and the service of the block as a whole).
+fn levels_alone(predicate: &Predicate) -> Option<u16> {
+    match predicate {
+        Predicate::All => Some(u16::MAX),
+        Predicate::Leaf(leaf) => match leaf.as_ref() {
+            Leaf::Level(levels) => Some(*levels),
+            // The index leaves only blocks of such a service, and a block has one service.
+            Leaf::Service(_) => Some(u16::MAX),
+            _ => None,
+        },
+        Predicate::And(parts) => parts.iter().try_fold(u16::MAX, |levels, part| Some(levels & levels_alone(part)?)),
+        Predicate::Not(_) | Predicate::Or(_) => None,
+    }
+}
+
+impl Collector for Histogram {
+    type Part = HashMap<(i64, Vec<u8>), u64>;
+
+    fn begin(&mut self, scan: &mut Scan) -> Result<(), FindError> {
+        self.count_documents(scan)
+    }
+
+    fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError> {
+        let times = block.view.times()?;
+        let mut counts: Self::Part = HashMap::new();
+        let mut count = |record: usize, series: &[u8]| {
+            *counts.entry((bucket(times[record], self.interval_ns), series.into())).or_insert(0) += 1;
+        };
+        let Some(by) = &self.by else {
+            block.found.iter().for_each(|record| count(record, b""));
+            return Ok(counts);
+        };
+        let mut without = block.found.clone();
+        by.each(&block.view, &block.found, |record, value| {
+            // The first value of a record is its series.
+            if without.has(record) {
+                without.unset(record);
+                count(record, value);
+            }
+        })?;
+        without.iter().for_each(|record| count(record, WITHOUT));
+        Ok(counts)
+    }
+
+    fn take(&mut self, part: Self::Part) {
+        for ((bucket, series), records) in part {
+            self.count(bucket, &series, records);
+        }
+    }
+
+    fn has_enough(&self, _next: &Candidate) -> bool {
+        false
+    }
+}
+
+impl Scan {
+    /// Takes the blocks out that `is_wanted` says, and tells of each its service and its records by severity; how many.
+    fn take_documents(
+        &mut self,
+        is_wanted: impl Fn(&Candidate) -> bool,
+        mut tell: impl FnMut(&Candidate, &str, &[u64; SEVERITIES]),
+    ) -> Result<usize, FindError> {
+        let (snapshot, candidates) = self.parts();
+        let mut documents = HashMap::new();
+        let mut rest = Vec::new();
+        let before = candidates.len();
+        for candidate in std::mem::take(candidates) {
+            if !is_wanted(&candidate) {
+                rest.push(candidate);
+                continue;
+            }
+            match candidate.place {
+                Place::Head(index) => match &snapshot.head[index] {
+                    // It is decoded anyhow.
+                    HeldBlock::Raw(_) => rest.push(candidate),
+                    HeldBlock::Sealed(block) => tell(&candidate, &block.service, &block.summary.severities),
+                },
+                Place::Disk(partition, segment, doc) => {
+                    let columns = match documents.entry((partition, segment)) {
+                        hashbrown::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+                        hashbrown::hash_map::Entry::Vacant(entry) => {
+                            let reader = &snapshot.partitions[partition].searcher.segment_readers()[segment];
+                            entry.insert(Documents::open(reader)?)
+                        }
+                    };
+                    let (service, severities) = columns.of(doc)?;
+                    tell(&candidate, service, &severities);
+                }
+            }
+        }
+        *candidates = rest;
+        Ok(before - candidates.len())
+    }
+}
+
+/// What a segment's documents say of their blocks.
+struct Documents {
+    service: tantivy::columnar::StrColumn,
+    severities: Vec<tantivy::columnar::Column<u64>>,
+    names: HashMap<u64, String>,
+}
+
+impl Documents {
+    fn open(reader: &tantivy::SegmentReader) -> Result<Self, FindError> {
+        let fast = reader.fast_fields();
+        let service = fast.str("service")?.ok_or_else(|| {
+            FindError::from(tantivy::TantivyError::SchemaError("a segment has no column of services".into()))
+        })?;
+        let severities = (0..SEVERITIES).map(|level| fast.u64(&format!("severity_{level}")));
+        Ok(Self { service, severities: severities.collect::<Result<_, _>>()?, names: HashMap::new() })
+    }
+
+    fn of(&mut self, doc: u32) -> Result<(&str, [u64; SEVERITIES]), FindError> {
+        let ordinal = self.service.term_ords(doc).next().unwrap_or(0);
+        if !self.names.contains_key(&ordinal) {
+            let mut name = String::new();
+            self.service.ord_to_str(ordinal, &mut name)?;
+            self.names.insert(ordinal, name);
+        }
+        let severities = std::array::from_fn(|level| self.severities[level].first(doc).unwrap_or(0));
+        Ok((&self.names[&ordinal], severities))
+    }
+}
