@@ -98,7 +98,8 @@ impl<'a> Narrow<'a> {
     }
 
     /// A value may stand in the line with escapes: what they stand for separates words, but they end in a letter or digit, which
-    /// the index takes for the beginning of the word behind them.
+    /// the index takes for the beginning of the word behind them. An ASCII letter or digit that is itself written as an escape
+    /// (`\u0061`) is not reckoned with, here or in a key: no encoder writes it so.
     fn of_value(text: &[u8], open: bool) -> Self {
         Self::and(words_of(text, open).filter(Word::is_indexed).map(Word::narrow_in_value))
     }
