@@ -161,7 +161,8 @@ impl Indexer {
             for block in self.head.blocks_of(generation.number) {
                 let columns = Payload::open(&block.payload).and_then(|payload| payload.columns(&mut unzstd));
                 // We sealed it ourselves. If it cannot be read the process ends, and the WAL brings its records back.
-                let words = words.collect(&columns.expect("a sealed block can be read").raw);
+                let columns = columns.expect("a sealed block can be read");
+                let words = words.collect(&columns.raw, &columns.lengths);
                 current.writer.add_document(IndexDocument::block(&fields, &block, words)).map_err(tantivy)?;
             }
         }
