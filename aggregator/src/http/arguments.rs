@@ -12,7 +12,7 @@ use super::problem::Problem;
 /// A body may have so many bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The parameters by name; their values are text, or lists of text.
+/// The parameters by name; their values are text.
 pub struct Arguments(Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for Arguments {
@@ -23,13 +23,20 @@ impl<S: Send + Sync> FromRequest<S> for Arguments {
         let RawQuery(query) = parts.extract().await.unwrap_or(RawQuery(None));
         let mut arguments = Self::of_query(query.as_deref().unwrap_or_default())?;
         if parts.method == Method::POST {
-            let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| Problem::BadParameter {
-                name: "body",
-                detail: format!("{error}; it may have {BODY_BYTES_MAX} bytes"),
-            })?;
+            let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(unreadable)?;
             arguments.add_body(&bytes)?;
         }
         Ok(arguments)
+    }
+}
+
+/// Why a body could not be read.
+fn unreadable(error: axum::Error) -> Problem {
+    let is_too_large = error.into_inner().is::<http_body_util::LengthLimitError>();
+    if is_too_large {
+        Problem::BodyTooLarge { max: BODY_BYTES_MAX }
+    } else {
+        Problem::BadParameter { name: "body", detail: "it broke off".into() }
     }
 }
 
@@ -59,8 +66,9 @@ impl Arguments {
                 Value::Null => continue,
                 Value::String(text) => text,
                 Value::Number(number) => number.to_string(),
-                Value::Bool(value) => value.to_string(),
-                Value::Array(_) | Value::Object(_) => return Err(bad(format!("{name:?} has to be text or a number"))),
+                Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                    return Err(bad(format!("{name:?} has to be text or a number")));
+                }
             };
             self.0.insert(name, Value::String(value));
         }

@@ -29,6 +29,9 @@ const FILES_MAX: usize = 8;
 /// Around the time of the record, if it is told, nanoseconds: most of the time its neighbours are near.
 const WINDOWS_NS: [i64; 2] = [600_000_000_000, 21_600_000_000_000];
 
+/// Names of the route's parameters.
+pub const PARAMETERS: &[&str] = &["source", "position", "time", "before", "after", "timeout"];
+
 /// Parameters of the route.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -44,7 +47,7 @@ struct Parameters {
 /// The handler.
 pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/context");
-    let parameters: Parameters = arguments.read(&["source", "position", "time", "before", "after", "timeout"])?;
+    let parameters: Parameters = arguments.read(PARAMETERS)?;
     let started = Instant::now();
     let source = Uuid::try_parse(&parameters.source).map_err(|_| Problem::BadParameter {
         name: "source",
