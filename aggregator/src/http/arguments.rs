@@ -5,7 +5,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, RawQuery, Request};
 use axum::http::Method;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::problem::Problem;
 
@@ -27,6 +27,14 @@ impl<S: Send + Sync> FromRequest<S> for Arguments {
             arguments.add_body(&bytes)?;
         }
         Ok(arguments)
+    }
+}
+
+/// As a person would write it: some clients have no other numbers than `100.0` and `1e3`.
+fn spelled(number: &Number) -> String {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) => float.to_string(),
+        None => number.to_string(),
     }
 }
 
@@ -65,7 +73,7 @@ impl Arguments {
             let value = match value {
                 Value::Null => continue,
                 Value::String(text) => text,
-                Value::Number(number) => number.to_string(),
+                Value::Number(number) => spelled(&number),
                 Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
                     return Err(bad(format!("{name:?} has to be text or a number")));
                 }
@@ -88,5 +96,49 @@ impl Arguments {
         }
         serde_json::from_value(Value::Object(self.0))
             .map_err(|error| Problem::BadParameter { name: "query", detail: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn posted(body: &str) -> Result<Map<String, Value>, Problem> {
+        let mut arguments = Arguments::of_query("limit=1&q=a")?;
+        arguments.add_body(&Bytes::copy_from_slice(body.as_bytes()))?;
+        Ok(arguments.0)
+    }
+
+    #[test]
+    fn values_of_a_body_are_text() {
+        for (value, wanted) in [
+            ("100", "100"),
+            ("100.0", "100"),
+            ("1e3", "1000"),
+            ("1764071000.5", "1764071000.5"),
+            ("1795601702123456789", "1795601702123456789"),
+            ("\"100\"", "100"),
+            ("null", "1"),
+        ] {
+            let arguments = posted(&format!("{{\"limit\":{value}}}")).expect(value);
+            assert_eq!((&arguments["limit"], &arguments["q"]), (&Value::from(wanted), &Value::from("a")), "{value}");
+        }
+        for body in ["", " {} "] {
+            assert_eq!(posted(body).map_err(|problem| problem.to_string()).map(|known| known.len()), Ok(2), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_of_texts_is_refused() {
+        for body in ["[]", "5", "null", "{", "{\"q\":[1]}", "{\"q\":{}}", "{\"q\":true}", "{} {}", "\u{0}"] {
+            assert!(matches!(posted(body), Err(Problem::BadParameter { name: "body", .. })), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_there_once_and_known() {
+        assert!(Arguments::of_query("q=a&q=b").is_err());
+        let problem = Arguments::of_query("limitt=5").and_then(|arguments| arguments.read::<Value>(&["limit"]));
+        assert!(problem.expect_err("a wrong name").to_string().contains("did you mean \"limit\"?"));
     }
 }

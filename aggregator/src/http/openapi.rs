@@ -116,7 +116,8 @@ mod tests {
             assert!(operation["summary"].is_string(), "{name} has no summary");
             let responses = operation["responses"].as_object().expect("responses");
             assert!(responses.contains_key("200"), "{name} never succeeds");
-            for (status, response) in responses {
+            // An address that is too long is refused before anything of ours sees it.
+            for (status, response) in responses.iter().filter(|(status, _)| *status != "414") {
                 let content = resolved(&document, response)["content"].as_object();
                 let types = content.unwrap_or_else(|| panic!("{name} answers {status} with nothing")).keys();
                 let is_problem = types.into_iter().any(|kind| kind == "application/problem+json");
