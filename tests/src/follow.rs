@@ -48,7 +48,7 @@ impl Follower {
     }
 
     /// The next event; heartbeats are passed over.
-    pub fn next(&mut self) -> Event {
+    pub fn event(&mut self) -> Event {
         loop {
             let mut event = Event { name: String::new(), id: String::new(), data: Value::Null };
             loop {

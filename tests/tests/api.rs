@@ -390,7 +390,7 @@ fn who_follows_sees_each_record_once_and_goes_on_where_it_was() {
 
     let mut follower = Follower::of_query(&address, "service:shop", None);
     write(10..210);
-    let seen: Vec<Event> = (0..200).map(|_| follower.next()).collect();
+    let seen: Vec<Event> = (0..200).map(|_| follower.event()).collect();
     assert_lines(&seen, 10..210);
     let ids: BTreeSet<&str> = seen.iter().map(|event| event.id.as_str()).collect();
     assert_eq!(ids.len(), 200, "every event has an ID of its own");
@@ -399,16 +399,16 @@ fn who_follows_sees_each_record_once_and_goes_on_where_it_was() {
     write(210..260);
     settled(&aggregator.api(), 520);
     let mut follower = Follower::of_query(&address, "service:shop", Some(&seen[149].id));
-    let seen: Vec<Event> = (0..100).map(|_| follower.next()).collect();
+    let seen: Vec<Event> = (0..100).map(|_| follower.event()).collect();
     assert_lines(&seen, 160..260);
     drop(follower);
 
     restarted(&mut aggregator);
     let mut follower = Follower::of_query(&address, "service:shop", Some(&seen[99].id));
-    let dropped = follower.next();
+    let dropped = follower.event();
     assert_eq!((dropped.name.as_str(), &dropped.data), ("dropped", &json!({"records": null, "reason": "restart"})));
     write(260..270);
-    let seen: Vec<Event> = (0..10).map(|_| follower.next()).collect();
+    let seen: Vec<Event> = (0..10).map(|_| follower.event()).collect();
     assert_lines(&seen, 260..270);
 
     // The stream of one who follows ends with the aggregator, and does not hold it up.

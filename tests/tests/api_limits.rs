@@ -240,7 +240,7 @@ fn many_who_follow_leave_room_for_those_who_search() {
     assert_eq!(found["records"].as_array().map(Vec::len), Some(20));
     for follower in &mut crowd {
         for number in 0..20 {
-            assert_eq!(follower.next().data["line"], format!("INFO number {number}"));
+            assert_eq!(follower.event().data["line"], format!("INFO number {number}"));
         }
     }
     // One that leaves makes room for another.
@@ -270,7 +270,7 @@ fn who_reads_too_slowly_loses_records_and_is_told_how_many() {
 
     let (mut seen, mut missed, mut next) = (0, 0, 0);
     loop {
-        let event = slow.next();
+        let event = slow.event();
         if event.name == "dropped" {
             assert_eq!(event.data["reason"], "slow reader");
             let records = event.data["records"].as_u64().expect("a count") as usize;
