@@ -11,7 +11,9 @@
 //! | `indexer` | the thread that adds, commits, and tells the head |
 //! | `query` | the query language, and which records of a block fulfil a query |
 //! | `search` | goes through blocks and makes something of what is found |
+//! | `deletion` | takes records out for good |
 //! | `store` | what may be asked of all that |
+//! | `verify` | reads everything on disk and says what is damaged |
 //! | `trace` | one transaction from its records |
 //! | `http` | the API |
 //! | `app` | wires the parts, alone |
@@ -22,6 +24,7 @@ pub mod block;
 pub mod catalog;
 pub mod clock;
 pub mod config;
+pub mod deletion;
 pub mod head;
 pub mod health;
 pub mod http;
@@ -38,4 +41,5 @@ pub mod source;
 pub mod space;
 pub mod store;
 pub mod trace;
+pub mod verify;
 pub mod wal;

@@ -1,4 +1,4 @@
-//! `clew-aggregator run|check --config FILE`.
+//! `clew-aggregator run|check|verify --config FILE`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +31,12 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Read everything on disk and say what is damaged; exit 1 if something is. May run beside the aggregator.
+    Verify {
+        /// aggregator.toml; without it, the defaults.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
     /// Say whether the configuration can be run with.
     Check {
         /// aggregator.toml; without it, the defaults.
@@ -57,6 +63,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match arguments.command {
             Command::Run { config } => run(Config::load(config.as_deref())?).await,
+            Command::Verify { config } => verify(&Config::load(config.as_deref())?),
             Command::Check { config } => check(Config::load(config.as_deref())?).await,
         }
     });
@@ -80,6 +87,16 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::on_signal()?;
     let ready = app::prepare(config).await?;
     app::run(ready, shutdown).await
+}
+
+fn verify(config: &Config) -> anyhow::Result<()> {
+    let data_dir = &config.data_dir;
+    if !data_dir.join("partitions").is_dir() {
+        return Err(ConfigError::new(format!("data_dir: {} holds no data", data_dir.display())).into());
+    }
+    let damaged = clew_aggregator::verify::verify(data_dir, &mut std::io::stdout().lock())?;
+    anyhow::ensure!(damaged == 0, "{damaged} damaged; what is damaged is left out of answers, the rest is found");
+    Ok(())
 }
 
 async fn check(config: Config) -> anyhow::Result<()> {

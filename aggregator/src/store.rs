@@ -8,13 +8,12 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::catalog::registry::Registry;
 use crate::head::tail::Tail;
-use crate::head::view::{Head, Volume};
+use crate::head::view::{Carriers, Head, Volume};
 use crate::id::Canonical;
 use crate::index::committed::Committed;
 use crate::index::find::FindError;
 use crate::index::partition;
 use crate::query::narrow::Narrow;
-use crate::record::Record;
 use crate::search::cache::BlockCache;
 use crate::search::candidates;
 use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
@@ -77,7 +76,7 @@ impl Store {
     pub fn new(
         head: Arc<Head>,
         registry: Arc<Registry>,
-        cache: BlockCache,
+        cache: Arc<BlockCache>,
         tail: Arc<Tail>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let search =
@@ -89,7 +88,7 @@ impl Store {
             tail,
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
             run: uuid::Uuid::new_v4().simple().to_string().into(),
-            cache: Arc::new(cache),
+            cache,
             search: Arc::new(search.build()?),
             turns,
             tail_turn: Arc::new(Semaphore::new(1)),
@@ -163,7 +162,7 @@ impl Store {
     }
 
     /// Every record of an ID, however it is spelled, in no particular order. To be called inside [`Self::answer`].
-    pub fn find(&self, id: &[u8]) -> Result<Vec<Record>, FindError> {
+    pub fn find(&self, id: &[u8]) -> Result<Carriers, FindError> {
         self.head.find(&Canonical::candidates(id))
     }
 

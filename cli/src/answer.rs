@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::json::Json;
 use crate::words;
@@ -19,7 +20,7 @@ pub struct Transaction {
     pub meta: Meta,
 }
 
-/// One of the IDs that the transaction carries, and how many of its records carry it.
+/// One of the IDs that a transaction or a record carries.
 #[derive(Deserialize)]
 pub struct Id {
     pub value: String,
@@ -65,17 +66,43 @@ pub struct Record {
     pub service: String,
     pub host: String,
     #[serde(default)]
+    pub ids: Vec<Id>,
+    #[serde(default)]
     pub flags: Vec<String>,
     pub line: String,
     /// Only when the line is not valid UTF-8.
     pub line_base64: Option<String>,
 }
 
+/// `GET /api/v1/logs/search`: one page.
+#[derive(Deserialize)]
+pub struct Page {
+    /// As they came; what is to be read of them is a [`Record`].
+    pub records: Vec<Box<RawValue>>,
+    pub next_cursor: Option<String>,
+    #[serde(default)]
+    pub meta: Meta,
+}
+
+/// `event: dropped` of `GET /api/v1/logs/tail`: records that arrived and could not be looked at for this reader.
+#[derive(Deserialize)]
+pub struct Dropped {
+    /// None when nobody knows how many.
+    pub records: Option<u64>,
+    #[serde(default)]
+    pub reason: String,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub struct Meta {
+    pub took_ms: f64,
     pub truncated: bool,
+    /// The time was up before everything was searched.
+    pub partial: bool,
     pub warnings: Vec<String>,
+    pub blocks: u64,
+    pub blocks_scanned: u64,
 }
 
 /// The problem that answers an ID of which nothing is held.
@@ -95,10 +122,22 @@ pub struct Searched {
 }
 
 /// RFC 9457.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub struct Problem {
     pub title: String,
     pub detail: Option<String>,
+    /// Of the request, when one of them is to blame.
+    pub parameter: Option<String>,
+    /// Where a query cannot be read.
+    pub position: Option<Position>,
+    pub hint: Option<String>,
+}
+
+/// Bytes of a query.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Position {
+    pub begin: usize,
+    pub end: usize,
 }
 
 /// `GET /api/v1/status/agents`.

@@ -1,14 +1,17 @@
 //! HTTP to the aggregator. Whatever goes wrong becomes one line that names the address and says what to do.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use ureq::BodyReader;
 
 use crate::answer::{Problem, Unknown};
 
 /// The most that one answer may weigh: a page of the longest records stays below it.
 const BODY_BYTES_MAX: u64 = 1 << 30;
+/// The most that is read of an error's text.
+const PROBLEM_BYTES_MAX: u64 = 1 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there is no answer to print.
@@ -21,6 +24,9 @@ pub enum Failure {
     /// The aggregator holds nothing under this ID.
     #[error("unknown id")]
     Unknown(Box<Unknown>),
+    /// The aggregator cannot make sense of the request.
+    #[error("{base} answered 400: {}", .problem.one_line())]
+    Rejected { base: String, problem: Box<Problem> },
 }
 
 /// One aggregator.
@@ -63,17 +69,62 @@ impl Client {
 
     /// The answer's body, once it is known to be a Clew aggregator's.
     pub fn get(&self, path_and_query: &str) -> Result<Vec<u8>, Failure> {
+        self.get_within(path_and_query, self.timeout)
+    }
+
+    /// The same, from an aggregator that was told to answer within a time of its own.
+    pub fn get_within(&self, path_and_query: &str, wait: Duration) -> Result<Vec<u8>, Failure> {
         let url = format!("{}{path_and_query}", self.base);
-        let response = self.agent.get(&url).header("accept", "application/json").call();
-        let mut response = response.map_err(|error| self.unreachable(&error))?;
+        let request = self.agent.get(&url).config().timeout_global(Some(wait)).build();
+        let response = request.header("accept", "application/json").call();
+        let mut response = response.map_err(|error| self.unreachable(&error, wait))?;
         let status = response.status().as_u16();
-        let mime = response.body().mime_type().unwrap_or("no content type").to_owned();
+        let mime = mime(&response);
         let body = response.body_mut().with_config().limit(BODY_BYTES_MAX).read_to_vec();
-        let body = body.map_err(|error| self.unreachable(&error))?;
+        let body = body.map_err(|error| self.unreachable(&error, wait))?;
         match status {
             200 if mime == "application/json" => Ok(body),
-            200..400 => Err(self.stranger(&format!("{status}, {mime}"))),
-            _ => Err(self.problem(status, &mime, &body)),
+            _ => Err(self.refusal(status, &mime, &body)),
+        }
+    }
+
+    /// An answer of type `accept` that comes bit by bit, perhaps without an end. `silence` is how long nothing may come; none is as
+    /// long as it takes.
+    pub fn stream(
+        &self,
+        path_and_query: &str,
+        accept: &str,
+        last_event_id: Option<&str>,
+        silence: Option<Duration>,
+    ) -> Result<BodyReader<'static>, Failure> {
+        let url = format!("{}{path_and_query}", self.base);
+        let request = self.agent.get(&url).config().timeout_global(None).timeout_per_read(silence).build();
+        let mut request = request.header("accept", accept);
+        if let Some(id) = last_event_id {
+            request = request.header("last-event-id", id);
+        }
+        let wait = silence.unwrap_or(CONNECT_TIMEOUT);
+        let response = request.call().map_err(|error| self.unreachable(&error, wait))?;
+        let status = response.status().as_u16();
+        let mime = mime(&response);
+        let body = response.into_body();
+        if status == 200 && mime == accept {
+            return Ok(body.into_with_config().limit(u64::MAX).reader());
+        }
+        let mut text = Vec::new();
+        // What is cut off here is no problem of ours, and told by its status alone.
+        let _ = body.into_reader().take(PROBLEM_BYTES_MAX).read_to_end(&mut text);
+        Err(self.refusal(status, &mime, &text))
+    }
+
+    /// Why a stream cannot be read any more; `silence` is what it was opened with.
+    pub fn broken(error: &std::io::Error, silence: Option<Duration>) -> String {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<ureq::Error>());
+        match (cause, silence) {
+            (Some(ureq::Error::Timeout(_)), Some(silence)) => {
+                format!("nothing came for {}", crate::words::duration(silence.as_nanos() as i128))
+            }
+            _ => crate::terminal::escape(&error.to_string()),
         }
     }
 
@@ -82,17 +133,22 @@ impl Client {
         serde_json::from_slice(body).map_err(|error| self.stranger(&error.to_string()))
     }
 
-    /// An error status: with a problem of ours, or from someone else.
-    fn problem(&self, status: u16, mime: &str, body: &[u8]) -> Failure {
+    /// An answer that is not what was asked for: a problem of ours, or from someone else.
+    fn refusal(&self, status: u16, mime: &str, body: &[u8]) -> Failure {
+        if status < 400 {
+            return self.stranger(&format!("{status}, {mime}"));
+        }
         if status == 404
             && let Ok(unknown) = serde_json::from_slice::<Unknown>(body)
         {
             return Failure::Unknown(Box::new(unknown));
         }
         match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) if mime == "application/problem+json" && status == 400 => {
+                Failure::Rejected { base: self.base.clone(), problem: Box::new(problem) }
+            }
             Ok(problem) if mime == "application/problem+json" => {
-                let why = format!("{} answered {status}: {}", self.base, problem.one_line());
-                if status == 400 { Failure::Usage(why) } else { Failure::Server(why) }
+                Failure::Server(format!("{} answered {status}: {}", self.base, problem.one_line()))
             }
             _ => self.stranger(&format!("{status}, {mime}")),
         }
@@ -105,14 +161,14 @@ impl Client {
         ))
     }
 
-    fn unreachable(&self, error: &ureq::Error) -> Failure {
+    fn unreachable(&self, error: &ureq::Error, wait: Duration) -> Failure {
         use ureq::Error;
         let base = &self.base;
         let remedy = "is clew-aggregator running there? name its http_listen address with --server or CLEW_SERVER";
         Failure::Server(match error {
             Error::Timeout(_) => format!(
                 "no answer from {base} within {}; it may be overloaded or out of reach: see {base}/readyz, or wait longer with --timeout",
-                crate::words::duration(self.timeout.as_nanos() as i128)
+                crate::words::duration(wait.as_nanos() as i128)
             ),
             Error::HostNotFound => format!("{base}: no such host; {remedy}"),
             Error::BadUri(why) => {
@@ -131,4 +187,8 @@ impl Client {
             error => format!("{base}: {error}; {remedy}"),
         })
     }
+}
+
+fn mime(response: &ureq::http::Response<ureq::Body>) -> String {
+    response.body().mime_type().unwrap_or("no content type").to_owned()
 }

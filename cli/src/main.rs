@@ -6,30 +6,42 @@
 //! | `identifier` | an ID as people paste it, cleaned and percent-encoded |
 //! | `answer` | the API's answers, as far as they are printed |
 //! | `json` | JSON that keeps the order of its keys |
+//! | `query/` | a query from the command line to the aggregator, and its mistakes underlined |
 //! | `terminal` | where the output goes: colour, width, and text that cannot drive the terminal |
 //! | `words` | durations, times and counts as people say them |
+//! | `record/` | a record on its way to the output |
 //! | `trace/` | `clew trace ID` |
+//! | `search/` | `clew search QUERY` |
+//! | `tail/` | `clew tail QUERY` |
 //! | `agents` | `clew agents` |
 //!
-//! Exit codes: 0 answered, 1 no answer or an unknown ID, 64 wrong usage.
+//! Exit codes: 0 answered, 1 no answer, an unknown ID or nothing found, 64 wrong usage.
 
 mod agents;
 mod answer;
 mod client;
 mod identifier;
 mod json;
+mod query;
+mod record;
+mod search;
+mod tail;
 mod terminal;
 mod trace;
 mod words;
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clew_service::exit;
 use clew_service::units::Span;
 
 use crate::client::{Client, Failure};
+
+/// How long to wait for an answer, unless asked otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Follows one request through many services, from the logs that they already write.
 #[derive(Parser)]
@@ -38,9 +50,9 @@ struct Arguments {
     /// The aggregator's HTTP address.
     #[arg(long, global = true, env = "CLEW_SERVER", default_value = "http://127.0.0.1:7601", value_name = "URL")]
     server: String,
-    /// How long to wait for each answer.
-    #[arg(long, global = true, default_value = "30s", value_name = "DURATION")]
-    timeout: Span,
+    /// How long to wait for each answer, and in a stream for more of it [default: 30s; tail: 45s; search --all: as long as it takes].
+    #[arg(long, global = true, value_name = "DURATION")]
+    timeout: Option<Span>,
     #[command(subcommand)]
     command: Command,
 }
@@ -49,12 +61,17 @@ struct Arguments {
 enum Command {
     /// Everything that happened to one request, on every service, in order.
     Trace(trace::Options),
+    /// The records that fulfil a query, the newest of them at the bottom.
+    Search(search::Options),
+    /// Records that fulfil a query, as they come in.
+    Tail(tail::Options),
     /// Who ships what, and how far behind it is.
     Agents(agents::Options),
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = query::arguments::arrange(&Arguments::command(), std::env::args_os().collect());
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
             let code = if error.use_stderr() { exit::USAGE } else { 0 };
@@ -63,15 +80,16 @@ fn main() -> ExitCode {
         }
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let result = run(&arguments, &mut out).and_then(|()| out.flush().map_err(anyhow::Error::from));
+    let result = run(&arguments, &mut out).and_then(|found| out.flush().map(|()| found).map_err(anyhow::Error::from));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(exit::FAILURE),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // What was printed so far comes before the reason why there is no more.
             let _ = out.flush();
             let code = match error.downcast_ref() {
-                Some(Failure::Usage(_)) => exit::USAGE,
+                Some(Failure::Usage(_) | Failure::Rejected { .. }) => exit::USAGE,
                 _ => exit::FAILURE,
             };
             exit::fail("clew", code, format!("{error:#}"))
@@ -79,11 +97,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    let client = Client::new(&arguments.server, arguments.timeout.0)?;
+/// Whether there was something to print.
+fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<bool> {
+    let timeout = arguments.timeout.map(|timeout| timeout.0);
+    let client = Client::new(&arguments.server, timeout.unwrap_or(TIMEOUT))?;
     match &arguments.command {
-        Command::Trace(options) => trace::run(&client, options, out),
-        Command::Agents(options) => agents::run(&client, options, out),
+        Command::Trace(options) => trace::run(&client, options, out).map(|()| true),
+        Command::Search(options) => search::run(&client, options, timeout, out),
+        Command::Tail(options) => tail::run(&client, options, timeout, out).map(|()| true),
+        Command::Agents(options) => agents::run(&client, options, out).map(|()| true),
     }
 }
 

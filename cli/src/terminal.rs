@@ -3,8 +3,9 @@
 //! **No log line reaches the terminal unescaped**: control characters, and those that turn the direction of text, are
 //! shown as `\x1b` or `\u{202e}`, so a hostile line can neither drive the terminal nor hide itself.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use unicode_width::UnicodeWidthChar;
 
 /// An SGR parameter; empty is plain.
@@ -78,6 +79,37 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// The same for JSON, whose unsafe characters stand in strings: they become escapes of JSON itself.
+pub fn escape_json(json: &str) -> String {
+    if !json.chars().any(is_unsafe) {
+        return json.to_owned();
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if is_unsafe(character) {
+            let units =
+                character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            escaped.push_str(&units);
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+/// A remark beside the output, on standard error; nobody needs to read it.
+pub fn remark(text: &str) {
+    let _ = writeln!(std::io::stderr(), "clew: {text}");
+}
+
+/// Whoever read standard output is gone.
+pub fn is_stdout_closed() -> bool {
+    let stdout = std::io::stdout();
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut watched, Some(&now)).is_ok() && watched[0].revents().contains(PollFlags::ERR)
+}
+
 /// Columns that `text` takes.
 pub fn columns(text: &str) -> usize {
     text.chars().map(width_of).sum()
@@ -147,6 +179,15 @@ mod tests {
         assert_eq!(escape("\x1b]0;owned\x07\x1b[2J"), "\\x1b]0;owned\\x07\\x1b[2J");
         assert_eq!(escape("a\rb\u{9b}31m\u{202e}c\tdé"), "a\\rb\\u{9b}31m\\u{202e}c    dé");
         assert_eq!(escape("plain 漢字"), "plain 漢字");
+    }
+
+    #[test]
+    fn json_stays_the_same_to_a_program() {
+        let line = "a\u{9b}2J\u{7f}\u{202e}\u{e0041}é";
+        let json = serde_json::to_string(line).expect("text");
+        let escaped = escape_json(&json);
+        assert_eq!(escaped, r#""a\u009b2J\u007f\u202e\udb40\udc41é""#);
+        assert_eq!(serde_json::from_str::<String>(&escaped).expect("JSON"), line);
     }
 
     #[test]

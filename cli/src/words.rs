@@ -47,6 +47,14 @@ pub fn time(rfc3339: &str) -> String {
     }
 }
 
+/// `2026-11-23 12:00:00.123Z`, always as wide as that; what is no RFC 3339 time is shown as it came.
+pub fn clock(rfc3339: &str) -> String {
+    match rfc3339.parse::<Timestamp>() {
+        Ok(time) => time.strftime("%F %T%.3fZ").to_string(),
+        Err(_) => crate::terminal::escape(rfc3339),
+    }
+}
+
 /// Nanoseconds since the epoch.
 pub fn nanoseconds(rfc3339: &str) -> Option<i128> {
     Some(rfc3339.parse::<Timestamp>().ok()?.as_nanosecond())
@@ -94,6 +102,13 @@ mod tests {
         ] {
             assert_eq!(duration(ns), text);
         }
+    }
+
+    #[test]
+    fn clocks() {
+        assert_eq!(clock("2026-11-23T12:00:00Z"), "2026-11-23 12:00:00.000Z");
+        assert_eq!(clock("2026-11-23T12:00:00.1239Z"), "2026-11-23 12:00:00.123Z");
+        assert_eq!(clock("noon\u{7}"), "noon\\x07");
     }
 
     #[test]

@@ -81,9 +81,9 @@ impl Api {
         self.send(request.body(()).map_err(|error| format!("GET {path}: {error}"))?)
     }
 
-    /// POST of any body; no answer is a failure.
-    pub fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Answer {
-        self.request("POST", path, body)
+    /// POST of JSON; no answer is a failure.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, body.to_string())
     }
 
     /// Any method; no answer is a failure.

@@ -72,6 +72,14 @@ pub struct Snapshot {
     pub partitions: Arc<Vec<Arc<Committed>>>,
 }
 
+/// The records of an ID.
+#[derive(Debug)]
+pub struct Carriers {
+    pub records: Vec<Record>,
+    /// Blocks that hold the ID as well, and cannot be read.
+    pub blocks_damaged: usize,
+}
+
 /// How much is in the head.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Volume {
@@ -159,13 +167,13 @@ impl Head {
         let mut state = self.lock();
         state.full.retain(|_, block| block.generation > generation);
         state.committed = state.committed.max(generation);
-        replace(&mut state, committed);
+        replace(&mut state, Arc::new(committed));
         drop(state);
         self.committed.notify_all();
     }
 
     /// The partition has merged: the same records from fewer segments.
-    pub fn refresh(&self, committed: Committed) {
+    pub fn refresh(&self, committed: Arc<Committed>) {
         replace(&mut self.lock(), committed);
     }
 
@@ -228,7 +236,7 @@ impl Head {
 
     /// Every record that carries one of `wanted`, from head and partitions, in no particular order. Blocks are decoded side
     /// by side on the thread pool that this is called on.
-    pub fn find(&self, wanted: &[Canonical]) -> Result<Vec<Record>, FindError> {
+    pub fn find(&self, wanted: &[Canonical]) -> Result<Carriers, FindError> {
         let hashes: Vec<u64> = wanted.iter().map(|id| self.hasher.hash_one(id.family())).collect();
         let mut found = Vec::new();
         let (full, partitions) = {
@@ -250,11 +258,22 @@ impl Head {
                 self.with_unzstd(|unzstd| Ok(Payload::open(&block.payload)?.find(wanted, &mut unzstd.borrow_mut())?))
             }
         });
-        let from_disk =
-            hits.par_iter().map(|hit| self.with_unzstd(|unzstd| hit.records(wanted, &mut unzstd.borrow_mut())));
-        let parts: Vec<Vec<Record>> = from_head.chain(from_disk).collect::<Result<_, FindError>>()?;
-        found.extend(parts.into_iter().flatten());
-        Ok(found)
+        let from_head: Vec<Vec<Record>> = from_head.collect::<Result<_, FindError>>()?;
+        found.extend(from_head.into_iter().flatten());
+        // A block that cannot be read takes nothing from the others.
+        let read = |hit: &find::Hit<'_>| self.with_unzstd(|unzstd| hit.records(wanted, &mut unzstd.borrow_mut()));
+        let from_disk: Vec<_> = hits.par_iter().map(read).collect();
+        let mut blocks_damaged = 0;
+        for part in from_disk {
+            match part {
+                Ok(records) => found.extend(records),
+                Err(error) => {
+                    tracing::error!("look for an ID: {error}");
+                    blocks_damaged += 1;
+                }
+            }
+        }
+        Ok(Carriers { records: found, blocks_damaged })
     }
 
     /// Lends a decompressor.
@@ -267,10 +286,10 @@ impl Head {
     }
 }
 
-fn replace(state: &mut State, committed: Committed) {
+fn replace(state: &mut State, committed: Arc<Committed>) {
     let day = committed.partition.day;
     let mut partitions: Vec<_> = state.partitions.iter().filter(|known| known.partition.day != day).cloned().collect();
-    partitions.push(Arc::new(committed));
+    partitions.push(committed);
     partitions.sort_by_key(|committed| committed.partition.day);
     state.partitions = Arc::new(partitions);
 }
@@ -323,7 +342,7 @@ mod tests {
     }
 
     fn found(head: &Head, id: &str) -> Vec<String> {
-        let records = head.find(&Canonical::candidates(id.as_bytes())).unwrap();
+        let records = head.find(&Canonical::candidates(id.as_bytes())).unwrap().records;
         let mut ids: Vec<_> =
             records.iter().map(|record| String::from_utf8(record.ids[0].spelling()).unwrap()).collect();
         ids.sort_unstable();
@@ -376,6 +395,7 @@ mod tests {
                     prepared.commit().unwrap();
                     head.install(generation.number, Committed::newest(&partition).unwrap());
                 }
+                Work::Delete => unreachable!("nothing is deleted here"),
             }
         }
         assert_eq!(head.volume().records, 0, "all is committed");

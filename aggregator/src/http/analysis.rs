@@ -162,6 +162,7 @@ async fn searched<C: Collector + 'static>(
 
 fn meta<C>(searched: &Searched<C>, started: Instant, mut warnings: Vec<String>) -> Value {
     let progress = searched.scan.progress();
+    warnings.extend(parameters::damage(progress));
     if searched.is_late {
         warnings.insert(0, format!(
             "the time was up after {} of {} blocks, the newest ones: everything here is of these alone; ask with a longer timeout or for less time",
@@ -174,6 +175,7 @@ fn meta<C>(searched: &Searched<C>, started: Instant, mut warnings: Vec<String>) 
         "warnings": warnings,
         "blocks": progress.blocks,
         "blocks_scanned": progress.blocks_scanned,
+        "blocks_damaged": progress.blocks_damaged,
         "records_scanned": progress.records_scanned,
         "bytes_scanned": progress.bytes_scanned,
     })

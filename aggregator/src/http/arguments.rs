@@ -74,7 +74,8 @@ impl Arguments {
                 Value::Null => continue,
                 Value::String(text) => text,
                 Value::Number(number) => spelled(&number),
-                Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+                Value::Bool(value) => value.to_string(),
+                Value::Array(_) | Value::Object(_) => {
                     return Err(bad(format!("{name:?} has to be text or a number")));
                 }
             };
@@ -118,6 +119,7 @@ mod tests {
             ("1764071000.5", "1764071000.5"),
             ("1795601702123456789", "1795601702123456789"),
             ("\"100\"", "100"),
+            ("true", "true"),
             ("null", "1"),
         ] {
             let arguments = posted(&format!("{{\"limit\":{value}}}")).expect(value);
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_no_object_of_texts_is_refused() {
-        for body in ["[]", "5", "null", "{", "{\"q\":[1]}", "{\"q\":{}}", "{\"q\":true}", "{} {}", "\u{0}"] {
+        for body in ["[]", "5", "null", "{", "{\"q\":[1]}", "{\"q\":{}}", "{} {}", "\u{0}"] {
             assert!(matches!(posted(body), Err(Problem::BadParameter { name: "body", .. })), "{body:?}");
         }
     }

@@ -92,9 +92,11 @@ pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Jso
         return Err(Problem::Unknown { what: "record", name });
     }
     let progress = searched.scan.progress();
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = parameters::damage(progress).into_iter().collect();
     if searched.is_late {
-        warnings.push("the time was up: lines may be missing between those that are shown; ask with a longer timeout");
+        warnings.push(
+            "the time was up: lines may be missing between those that are shown; ask with a longer timeout".into(),
+        );
     }
     let is_late = searched.is_late;
     let records = searched.collector.into_records();
@@ -109,6 +111,7 @@ pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Jso
             "warnings": warnings,
             "blocks": progress.blocks,
             "blocks_scanned": progress.blocks_scanned,
+            "blocks_damaged": progress.blocks_damaged,
             "records_scanned": progress.records_scanned,
             "bytes_scanned": progress.bytes_scanned,
         },

@@ -13,6 +13,7 @@
 //! | `tail` | `/api/v1/logs/tail` |
 //! | `transactions` | `/api/v1/transactions/{id}` |
 //! | `status` | `/api/v1/status/*` |
+//! | `deletions` | `/api/v1/admin/deletions` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
 //! | `answer` | records and verdicts as JSON |
 //! | `cursor` | where the next page begins |
@@ -24,6 +25,7 @@ pub mod api;
 pub mod arguments;
 pub mod context;
 pub mod cursor;
+pub mod deletions;
 pub mod openapi;
 pub mod parameters;
 pub mod problem;

@@ -9,7 +9,7 @@ use super::problem::Problem;
 use crate::query::language::parser;
 use crate::query::language::time::When;
 use crate::query::predicate::{self, Predicate};
-use crate::search::scan::{Order, Wanted};
+use crate::search::scan::{Order, Progress, Wanted};
 
 /// No answer may take longer.
 const TIMEOUT_MAX: Duration = Duration::from_secs(300);
@@ -73,4 +73,14 @@ pub fn number(name: &'static str, text: Option<&str>, usual: usize, max: usize) 
     let Some(text) = text else { return Ok(usual) };
     let number = text.parse().ok().filter(|number| (1..=max).contains(number));
     number.ok_or_else(|| Problem::BadParameter { name, detail: format!("{text:?} is no number from 1 to {max}") })
+}
+
+/// What is to be said of damaged blocks.
+pub fn damage(progress: Progress) -> Option<String> {
+    let blocks = progress.blocks_damaged;
+    (blocks > 0).then(|| {
+        format!(
+            "{blocks} blocks are damaged and could not be read: their records are missing here; `clew-aggregator verify` names them"
+        )
+    })
 }

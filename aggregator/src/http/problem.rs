@@ -54,6 +54,16 @@ pub enum Problem {
     NoRoute,
     /// The route has no such method.
     Method,
+    /// The catalog could not be written.
+    Catalog {
+        /// Why.
+        detail: String,
+    },
+    /// What was asked for is damaged on disk.
+    Damaged {
+        /// What, and what to do.
+        detail: String,
+    },
     /// The store could not answer.
     Store(FindError),
     /// The program ends before the answer is there.
@@ -108,6 +118,8 @@ impl Problem {
                 "the header `allow` names the methods of this route".into(),
                 none,
             ),
+            Self::Catalog { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "catalog failed", detail, none),
+            Self::Damaged { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail, none),
             Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
             Self::Stopping => (
                 StatusCode::SERVICE_UNAVAILABLE,
@@ -130,6 +142,7 @@ impl std::fmt::Display for Problem {
             Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),
+            Self::Catalog { detail } | Self::Damaged { detail } => formatter.write_str(detail),
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Stopping => write!(formatter, "the aggregator stops"),
         }

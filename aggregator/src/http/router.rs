@@ -6,9 +6,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::api::Api;
 use super::problem::Problem;
-use super::{analysis, context, openapi, process, search, status, tail, transactions};
+use super::{analysis, context, deletions, openapi, process, search, status, tail, transactions};
 
-/// One route.
+/// One route; a path has several of them where its methods do different things.
 pub struct Route {
     /// With its parameters in braces.
     pub path: &'static str,
@@ -22,6 +22,7 @@ pub struct Route {
 const READ: &[Method] = &[Method::GET];
 /// A query may be longer than an address.
 const ASK: &[Method] = &[Method::GET, Method::POST];
+const CHANGE: &[Method] = &[Method::POST];
 
 /// All routes.
 pub const ROUTES: &[Route] = &[
@@ -37,6 +38,9 @@ pub const ROUTES: &[Route] = &[
     Route::new("/api/v1/logs/tail", READ, tail::PARAMETERS, |methods| on(methods, tail::tail)),
     Route::new("/api/v1/fields", ASK, analysis::FIELDS, |methods| on(methods, analysis::fields)),
     Route::new("/api/v1/transactions/{id}", READ, transactions::PARAMETERS, |methods| on(methods, transactions::get)),
+    Route::new("/api/v1/admin/deletions", READ, &[], |methods| on(methods, deletions::list)),
+    Route::new("/api/v1/admin/deletions", CHANGE, deletions::PARAMETERS, |methods| on(methods, deletions::create)),
+    Route::new("/api/v1/admin/deletions/{id}", READ, &[], |methods| on(methods, deletions::get)),
     Route::new("/api/v1/status/agents", READ, &[], |methods| on(methods, status::agents)),
     Route::new("/api/v1/status/storage", READ, &[], |methods| on(methods, status::storage)),
 ];

@@ -117,6 +117,7 @@ fn answer(page: &Page, progress: Progress, is_late: bool, took: Duration) -> Res
     } else if page.next.is_some() {
         warnings.push(format!("{} records shown; next_cursor has the next ones", page.records.len()));
     }
+    warnings.extend(parameters::damage(progress));
     let body = json!({
         "next_cursor": page.next.as_ref().map(cursor::encode),
         "meta": {
@@ -126,6 +127,7 @@ fn answer(page: &Page, progress: Progress, is_late: bool, took: Duration) -> Res
             "warnings": warnings,
             "blocks": progress.blocks,
             "blocks_scanned": progress.blocks_scanned,
+            "blocks_damaged": progress.blocks_damaged,
             "records_scanned": progress.records_scanned,
             "bytes_scanned": progress.bytes_scanned,
         },

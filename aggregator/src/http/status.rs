@@ -9,6 +9,7 @@ use super::api::Api;
 use super::problem::Problem;
 use crate::catalog::registry::{self, Agent, SourceEntry};
 use crate::clock::{self, rfc3339};
+use crate::index::partition::Partition;
 use crate::space;
 
 /// `/api/v1/status/agents`.
@@ -83,12 +84,18 @@ pub async fn storage(State(api): State<Api>) -> Result<Json<Value>, Problem> {
                 })
             })
             .collect();
+        let aside = Partition::aside(&api.data_dir.join("partitions")).unwrap_or_default();
+        let aside: Vec<_> = aside
+            .iter()
+            .map(|path| json!({"path": path.display().to_string(), "bytes": space::used_bytes(path).unwrap_or(0)}))
+            .collect();
         let bytes = |dir: &std::path::Path| space::used_bytes(dir).unwrap_or(0);
         Json(json!({
             "records": records,
             "head": {"records": head.records, "raw_bytes": head.raw_bytes, "blocks": head.blocks},
             "wal_bytes": bytes(&api.wal_dir),
             "partitions": partitions,
+            "set_aside": aside,
             "disk_bytes": bytes(&api.data_dir),
             "healthy": api.troubles().is_empty(),
         }))

@@ -14,9 +14,12 @@ use super::answer::{self, RecordAnswer};
 use super::api::Api;
 use super::arguments::Arguments;
 use super::cursor;
+use super::parameters;
 use super::problem::Problem;
 use crate::clock::{self, rfc3339};
+use crate::head::view::Carriers;
 use crate::record::Record;
+use crate::search::scan::Progress;
 use crate::store::Store;
 use crate::trace::completeness::Said;
 use crate::trace::order::Key;
@@ -62,12 +65,20 @@ pub async fn get(
     let answer = api.store.answer(move |store| {
         let started = Instant::now();
         let said = Said::now(&store.registry.read(), clock::now_ns());
-        let mut records = store.find(id.as_bytes())?;
+        let Carriers { mut records, blocks_damaged } = store.find(id.as_bytes())?;
         let keys = order::sort(&mut records);
+        let damage = parameters::damage(Progress { blocks_damaged, ..Progress::default() });
+        if let Some(damage) = damage.as_ref().filter(|_| records.is_empty()) {
+            return Err(Problem::Damaged { detail: damage.clone() });
+        }
         if records.is_empty() {
             return Err(unknown(store, &said, id));
         }
-        if lines { Ok(ndjson(&records)) } else { Ok(page(&said, &id, &records, &keys, limit, after.as_ref(), started)) }
+        if lines {
+            return Ok(ndjson(&records));
+        }
+        let wanted = Wanted { limit, after: after.as_ref(), damage, started };
+        Ok(page(&said, &id, &records, &keys, wanted))
     });
     answer.await.ok_or(Problem::Stopping)?
 }
@@ -83,15 +94,17 @@ fn limit(text: Option<&str>) -> Result<usize, Problem> {
     })
 }
 
-fn page(
-    said: &Said,
-    id: &str,
-    records: &[Record],
-    keys: &[Key],
+/// Which page of the records.
+struct Wanted<'a> {
     limit: usize,
-    after: Option<&Key>,
+    after: Option<&'a Key>,
+    /// What is to be said of damaged blocks.
+    damage: Option<String>,
     started: Instant,
-) -> Response {
+}
+
+fn page(said: &Said, id: &str, records: &[Record], keys: &[Key], wanted: Wanted<'_>) -> Response {
+    let Wanted { limit, after, damage, started } = wanted;
     let summary = summary::of(records).expect("there are records");
     let completeness = completeness::of(said, summary.time_min, summary.time_max, summary.received_max);
     let begin = after.map_or(0, |after| first_after(records, keys, after));
@@ -103,11 +116,9 @@ fn page(
         .iter()
         .map(|(value, kind, records)| json!({"value": answer::lossy(value), "kind": answer::kind(*kind), "records": records}))
         .collect();
-    let warnings: Vec<String> = if truncated {
-        vec![format!("{} of {} records shown; next_cursor has the next ones", end - begin, records.len())]
-    } else {
-        Vec::new()
-    };
+    let more =
+        truncated.then(|| format!("{} of {} records shown; next_cursor has the next ones", end - begin, records.len()));
+    let warnings: Vec<String> = damage.into_iter().chain(more).collect();
     let body = json!({
         "id": crate::id::Canonical::parse(id.as_bytes()).to_string(),
         "ids": ids,

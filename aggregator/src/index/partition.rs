@@ -4,8 +4,9 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tantivy::directory::error::OpenReadError;
 use tantivy::store::Compressor;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
 use super::directory::PartitionDirectory;
 use super::document::IndexDocument;
@@ -43,6 +44,12 @@ pub enum PartitionError {
         /// Its format.
         found: u32,
     },
+    /// There are files of an index, and not the one that lists them.
+    #[error("partition {path}: meta.json is missing")]
+    NoList {
+        /// Its directory.
+        path: PathBuf,
+    },
     /// The commit says nothing that we understand.
     #[error("partition {path}: commit payload {payload:?} is malformed")]
     Payload {
@@ -58,6 +65,28 @@ const STORE_END_BYTES: u64 = 256 << 10;
 
 /// Behind the name of a directory that is being removed.
 const REMOVED: &str = ".removed";
+
+/// Behind the name of a directory that is set aside.
+const DAMAGED: &str = ".damaged";
+
+impl PartitionError {
+    /// Whether the bytes on disk are not those that were written. Otherwise the file system, or another version, has to be seen to.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Tantivy { error, .. } => !matches!(
+                error,
+                TantivyError::IoError(_)
+                    | TantivyError::LockFailure(..)
+                    | TantivyError::OpenDirectoryError(_)
+                    | TantivyError::OpenReadError(OpenReadError::IoError { .. })
+                    | TantivyError::OpenReadError(OpenReadError::IncompatibleIndex(_))
+                    | TantivyError::IncompatibleIndex(_)
+            ),
+            Self::NoList { .. } | Self::Payload { .. } => true,
+            Self::Io { .. } | Self::Format { .. } => false,
+        }
+    }
+}
 
 /// What a commit says besides its documents.
 #[derive(Debug, Deserialize, Serialize)]
@@ -98,6 +127,10 @@ impl Partition {
         let io = |error| PartitionError::Io { path: path.clone(), error };
         let tantivy = |error| PartitionError::Tantivy { path: path.clone(), error };
         std::fs::create_dir_all(&path).map_err(io)?;
+        // A new index would be made in the place of one that lost its list.
+        if !path.join("meta.json").exists() && has_segments(&path).map_err(io)? {
+            return Err(PartitionError::NoList { path });
+        }
         let directory = PartitionDirectory::open(&path).map_err(tantivy)?;
         let (schema, fields) = schema::build();
         let settings = IndexSettings {
@@ -126,6 +159,28 @@ impl Partition {
         std::fs::rename(&self.path, &doomed)?;
         crate::wal::segment::sync_dir(root)?;
         std::fs::remove_dir_all(doomed)
+    }
+
+    /// Sets a damaged partition aside: what it holds is not found any more, and stays for who wants to look at it. Returns where it is.
+    pub fn set_aside(root: &Path, day: i64) -> std::io::Result<PathBuf> {
+        let path = root.join(name(day));
+        let names = (0..).map(|number| match number {
+            0 => root.join(format!("{}{DAMAGED}", name(day))),
+            number => root.join(format!("{}{DAMAGED}.{number}", name(day))),
+        });
+        let aside = names.into_iter().find(|aside| !aside.exists()).expect("there are endless names");
+        std::fs::rename(&path, &aside)?;
+        crate::wal::segment::sync_dir(root)?;
+        Ok(aside)
+    }
+
+    /// The directories of partitions that were set aside.
+    pub fn aside(root: &Path) -> std::io::Result<Vec<PathBuf>> {
+        let paths = std::fs::read_dir(root)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut paths = paths.collect::<std::io::Result<Vec<_>>>()?;
+        paths.retain(|path| path.to_str().is_some_and(|path| path.contains(DAMAGED)));
+        paths.sort();
+        Ok(paths)
     }
 
     /// Finishes removals that a crash interrupted.
@@ -180,9 +235,28 @@ impl Partition {
         Ok(())
     }
 
+    /// Files whose checksum does not match, or that are missing, relative to its directory.
+    pub fn damaged_files(&self) -> Result<Vec<PathBuf>, PartitionError> {
+        let damaged = self.index.validate_checksum().map_err(|error| self.error(error))?;
+        let mut damaged: Vec<PathBuf> = damaged.into_iter().collect();
+        damaged.sort();
+        Ok(damaged)
+    }
+
+    /// What the newest commit says besides its documents.
+    pub fn commit_payload(&self) -> Result<String, PartitionError> {
+        let metas = self.index.load_metas().map_err(|error| self.error(error))?;
+        Ok(metas.payload.unwrap_or_else(|| CommitPayload::new(0).text()))
+    }
+
+    /// A writer with so much memory.
+    pub fn writer_with(&self, memory_bytes: usize) -> Result<IndexWriter<IndexDocument>, PartitionError> {
+        self.index.writer_with_num_threads(1, memory_bytes).map_err(|error| self.error(error))
+    }
+
     /// The one writer.
     pub fn writer(&self) -> Result<IndexWriter<IndexDocument>, PartitionError> {
-        self.index.writer_with_num_threads(1, WRITER_MEMORY_BYTES).map_err(|error| self.error(error))
+        self.writer_with(WRITER_MEMORY_BYTES)
     }
 
     /// The newest commit, merged or not.
@@ -194,6 +268,15 @@ impl Partition {
     fn error(&self, error: tantivy::TantivyError) -> PartitionError {
         PartitionError::Tantivy { path: self.path.clone(), error }
     }
+}
+
+fn has_segments(path: &Path) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(path)? {
+        if entry?.path().extension().is_some_and(|kind| kind == "store") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The directory of a day: `2026-11-23`.

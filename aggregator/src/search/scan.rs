@@ -60,6 +60,8 @@ pub struct Progress {
     pub records_scanned: u64,
     /// Bytes of text that were looked at.
     pub bytes_scanned: u64,
+    /// Blocks that are damaged: what they hold is not in the answer.
+    pub blocks_damaged: usize,
 }
 
 /// Makes something of the records that were found.
@@ -89,6 +91,15 @@ pub struct Found<'a> {
     pub found: Mask,
     keep: Option<(&'a BlockCache, Key)>,
     decoded: Option<Arc<Columns>>,
+}
+
+/// What became of a block.
+struct Looked<P> {
+    /// Made of what was found in it.
+    part: Option<P>,
+    records: u64,
+    bytes: u64,
+    is_damaged: bool,
 }
 
 /// Why a slice ended.
@@ -153,17 +164,20 @@ impl Scan {
                 if is_late() || collector.has_enough(candidate) {
                     Ok(None)
                 } else {
-                    self.look(candidate, shared, collector).map(Some)
+                    self.look(candidate, shared, collector)
+                        .map_or_else(|error| self.damaged(candidate, error), Ok)
+                        .map(Some)
                 }
             })
             .collect::<Result<_, FindError>>()?;
         for part in parts {
-            let Some((part, records, bytes)) = part else { break };
-            part.into_iter().for_each(|part| collector.take(part));
+            let Some(looked) = part else { break };
+            looked.part.into_iter().for_each(|part| collector.take(part));
             self.next += 1;
             self.progress.blocks_scanned += 1;
-            self.progress.records_scanned += records;
-            self.progress.bytes_scanned += bytes;
+            self.progress.blocks_damaged += usize::from(looked.is_damaged);
+            self.progress.records_scanned += looked.records;
+            self.progress.bytes_scanned += looked.bytes;
         }
         Ok(match self.next() {
             None => Step::Done,
@@ -173,13 +187,22 @@ impl Scan {
         })
     }
 
-    /// What the collector makes of a block, how many records it has, and bytes of text.
+    /// A block of a partition that cannot be read takes nothing from the rest; the answer tells of it.
+    fn damaged<P>(&self, candidate: &Candidate, error: FindError) -> Result<Looked<P>, FindError> {
+        let Place::Disk(partition, segment, doc) = candidate.place else { return Err(error) };
+        let committed = &self.snapshot.partitions[partition];
+        let segment = committed.searcher.segment_readers()[segment].segment_id().short_uuid_string();
+        tracing::error!("partition {}: block {doc} of segment {segment}: {error}", committed.partition.path.display());
+        Ok(Looked { part: None, records: 0, bytes: 0, is_damaged: true })
+    }
+
+    /// What the collector makes of a block.
     fn look<C: Collector>(
         &self,
         candidate: &Candidate,
         shared: &Shared<'_>,
         collector: &C,
-    ) -> Result<(Option<C::Part>, u64, u64), FindError> {
+    ) -> Result<Looked<C::Part>, FindError> {
         match candidate.place {
             Place::Head(index) => match &self.snapshot.head[index] {
                 HeldBlock::Raw(columns) => {
@@ -212,7 +235,7 @@ impl Scan {
         keep: Option<(&BlockCache, Key)>,
         decoded: Option<&Arc<Columns>>,
         collector: &C,
-    ) -> Result<(Option<C::Part>, u64, u64), FindError> {
+    ) -> Result<Looked<C::Part>, FindError> {
         let records = view.records()?;
         let mut among = Mask::all(records);
         let (from, to) = self.wanted.times;
@@ -223,10 +246,10 @@ impl Scan {
         let found = evaluate(&self.wanted.predicate, &view, among)?;
         let bytes = view.text_bytes();
         if found.is_empty() {
-            return Ok((None, records as u64, bytes));
+            return Ok(Looked { part: None, records: records as u64, bytes, is_damaged: false });
         }
         let found = Found { view, found, keep, decoded: decoded.cloned() };
-        Ok((Some(collector.part(found)?), records as u64, bytes))
+        Ok(Looked { part: Some(collector.part(found)?), records: records as u64, bytes, is_damaged: false })
     }
 }
 

@@ -14,6 +14,7 @@
 
 pub mod entry;
 pub mod frame;
+pub mod inspect;
 pub mod recovery;
 pub mod segment;
 pub mod writer;

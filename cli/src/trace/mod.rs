@@ -5,11 +5,9 @@
 //! | `pages` | fetching every page, and joining them into one answer |
 //! | `header` | what, whether it is all, when, how long, who |
 //! | `table` | the records, aligned |
-//! | `readable` | one log line as a person reads it |
 
 mod header;
 mod pages;
-mod readable;
 mod table;
 
 use std::io::Write;
@@ -18,8 +16,8 @@ use clap::Args;
 
 use crate::answer::{AgentBehind, Transaction, Unknown};
 use crate::client::{Client, Failure};
-use crate::terminal::{Output, escape};
-use crate::{identifier, words};
+use crate::terminal::{Output, escape, escape_json, remark};
+use crate::{identifier, record, words};
 
 #[derive(Args)]
 pub struct Options {
@@ -47,11 +45,12 @@ pub fn run(client: &Client, options: &Options, out: &mut impl Write) -> anyhow::
         Failure::Unknown(unknown) => Failure::Server(nothing_held(id, client.base(), &unknown)),
         other => other,
     })?;
+    let output = Output::of_stdout(options.width.map(usize::from));
     if options.json {
-        writeln!(out, "{}", pages.json)?;
+        let json = pages.json.to_string();
+        writeln!(out, "{}", if output.is_terminal { escape_json(&json) } else { json })?;
         return Ok(());
     }
-    let output = Output::of_stdout(options.width.map(usize::from));
     if options.raw {
         return raw(&pages.transaction, output, out);
     }
@@ -63,22 +62,14 @@ pub fn run(client: &Client, options: &Options, out: &mut impl Write) -> anyhow::
 /// The lines alone. That there may be more of them still has to be said, where it does not mix with them.
 fn raw(transaction: &Transaction, output: Output, out: &mut impl Write) -> anyhow::Result<()> {
     for record in &transaction.records {
-        let bytes = record.bytes();
-        if output.is_terminal {
-            for line in String::from_utf8_lossy(&bytes).split('\n') {
-                writeln!(out, "{}", escape(line))?;
-            }
-        } else {
-            out.write_all(&bytes)?;
-            out.write_all(b"\n")?;
-        }
+        record::raw(record, output, out)?;
     }
     out.flush()?;
     if transaction.completeness.state != "settled" {
-        eprintln!("clew: {}", header::verdict(&transaction.completeness));
+        remark(&header::verdict(&transaction.completeness));
     }
     for warning in header::warnings(transaction) {
-        eprintln!("clew: {warning}");
+        remark(&warning);
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ fn a_server_that_is_silent() {
 #[test]
 fn a_server_that_is_someone_else() {
     fn page(status: &'static str) -> Answer {
-        Answer { status, content_type: "text/html", body: "<html>".into() }
+        Answer { status, ..Answer::of("text/html", &"<html>") }
     }
     let answers: [fn() -> Answer; 4] =
         [|| page("200 OK"), || page("404 Not Found"), || page("302 Found"), || Answer::json(&json!({"hello": 1}))];

@@ -4,13 +4,17 @@
 //! | --- | --- |
 //! | `server` | the server |
 //! | `trace` | `clew trace` |
+//! | `search` | `clew search` |
+//! | `tail` | `clew tail` |
 //! | `agents` | `clew agents` |
-//! | `terminal` | `clew trace` on a terminal: colour, width, escaped lines |
+//! | `terminal` | on a terminal: colour, width, escaped lines |
 //! | `failures` | whatever goes wrong: exit codes, and one clear line |
 
 mod agents;
 mod failures;
+mod search;
 mod server;
+mod tail;
 mod terminal;
 mod trace;
 

@@ -9,20 +9,40 @@ pub struct Answer {
     pub status: &'static str,
     pub content_type: &'static str,
     pub body: String,
+    pub end: End,
+}
+
+/// What follows the body.
+#[derive(Clone, Copy, PartialEq)]
+pub enum End {
+    Whole,
+    /// The connection is closed, and more was promised.
+    BrokenOff,
+    /// More was promised, and never comes.
+    Silence,
 }
 
 pub struct Server {
     pub address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
+    /// Each request up to its empty line, in lower case but for its first line.
+    heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Answer {
     pub fn json(body: &impl ToString) -> Self {
-        Self { status: "200 OK", content_type: "application/json", body: body.to_string() }
+        Self::of("application/json", body)
     }
 
     pub fn problem(status: &'static str, body: &impl ToString) -> Self {
-        Self { status, content_type: "application/problem+json", body: body.to_string() }
+        Self { status, ..Self::of("application/problem+json", body) }
+    }
+
+    pub fn of(content_type: &'static str, body: &impl ToString) -> Self {
+        Self { status: "200 OK", content_type, body: body.to_string(), end: End::Whole }
+    }
+
+    pub fn ending(self, end: End) -> Self {
+        Self { end, ..self }
     }
 }
 
@@ -31,26 +51,30 @@ impl Server {
     pub fn start(answer: impl Fn(&str) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let heads = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&heads);
         std::thread::spawn(move || {
+            let mut silent = Vec::new();
             for stream in listener.incoming() {
                 let Ok(mut stream) = stream else { continue };
                 let mut lines = BufReader::new(&stream).lines();
                 let Some(Ok(first)) = lines.next() else { continue };
-                // The rest of the head, up to the empty line.
-                lines.take_while(|line| line.as_ref().is_ok_and(|line| !line.is_empty())).for_each(drop);
-                let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
-                log.lock().expect("not poisoned").push(path.clone());
-                let Answer { status, content_type, body } = answer(&path);
-                let length = body.len();
+                let rest = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
+                let head = rest.fold(first.clone(), |head, line| format!("{head}\n{}", line.to_lowercase()));
+                log.lock().expect("not poisoned").push(head);
+                let path = first.split(' ').nth(1).unwrap_or_default();
+                let Answer { status, content_type, body, end } = answer(path);
+                let length = body.len() + usize::from(end != End::Whole);
                 let head = format!(
                     "HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
                 );
                 let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+                if end == End::Silence {
+                    silent.push(stream);
+                }
             }
         });
-        Self { address, asked }
+        Self { address, heads }
     }
 
     pub fn url(&self) -> String {
@@ -59,6 +83,11 @@ impl Server {
 
     /// The paths that were asked for, in order.
     pub fn asked(&self) -> Vec<String> {
-        self.asked.lock().expect("not poisoned").clone()
+        self.heads().iter().map(|head| head.split(' ').nth(1).unwrap_or_default().to_owned()).collect()
+    }
+
+    /// What was asked, with its headers.
+    pub fn heads(&self) -> Vec<String> {
+        self.heads.lock().expect("not poisoned").clone()
     }
 }

@@ -1,4 +1,4 @@
-//! `clew trace` on a terminal: colour unless NO_COLOR, wrapped to its width, and no log line may drive it.
+//! On a terminal: colour unless NO_COLOR, wrapped to its width, and no log line may drive it.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -59,4 +59,40 @@ fn raw_lines_are_escaped_there_only() {
     let server = server();
     let seen = on_terminal(command(&server.url(), &["trace", ID, "--raw"]));
     assert!(!seen.contains('\x1b') && seen.contains("hostile \\x1b]0;owned\\x07\\x1b[2J\\rline\n"), "{seen}");
+}
+
+#[test]
+fn what_was_found_is_harmless_there_in_every_form() {
+    for form in [
+        &["trace", ID, "--json"][..],
+        &["search", "x"],
+        &["search", "x", "--raw"],
+        &["search", "x", "--json"],
+        &["search", "x", "--all"],
+    ] {
+        let server = Server::start(move |_| {
+            let mut records = shop();
+            // A control sequence of one character, which JSON leaves as it is.
+            records[2]["line"] = serde_json::json!("hostile \u{9b}2J\u{1b}[2J\u{202e}line");
+            if form.contains(&"--all") {
+                let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+                return Answer::of("application/x-ndjson", &lines);
+            }
+            let is_trace = form.contains(&"trace");
+            Answer::json(&if is_trace { transaction(&records, None) } else { crate::search::page(&records, None) })
+        });
+        let mut command = command(&server.url(), form);
+        command.env("NO_COLOR", "1");
+        let seen = on_terminal(command);
+        assert!(seen.contains("hostile") && seen.contains("9b") && seen.contains("202e"), "{seen}");
+        assert!(!seen.contains(['\x1b', '\u{9b}', '\u{202e}']), "{form:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn search_has_the_colours_of_trace() {
+    let server = Server::start(|_| Answer::json(&crate::search::page(&shop(), None)));
+    let seen = on_terminal(command(&server.url(), &["search", "x"]));
+    // The oldest is at the top here, and has the first colour.
+    assert!(seen.contains("\x1b[36mmailer  \x1b[0m") && seen.contains("\x1b[31merror\x1b[0m"), "{seen}");
 }

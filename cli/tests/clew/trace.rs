@@ -10,7 +10,7 @@ use crate::{clew, command};
 pub const ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const REQUEST: &str = "0f9d2a7c51be4e3fa1c08d6b7e2f4a91";
 
-fn record(second: f64, service: &str, severity: &str, line: &str) -> Value {
+pub fn record(second: f64, service: &str, severity: &str, line: &str) -> Value {
     json!({
         "time": format!("2026-11-23T12:00:{:06.3}Z", second), "time_origin": "record", "severity": severity,
         "service": service, "host": "web-1", "file": format!("/var/log/{service}/app.log"),

@@ -1,11 +1,11 @@
 //! One log line as a person reads it.
 //!
 //! A JSON line becomes its message and the fields that say something more, as `key=value`; its time, level, IDs and host
-//! stand in other columns or in the header already. Any other line stays as it is. Pure: text in, pieces out.
+//! stand in other columns, in the header or behind the line already. Any other line stays as it is. Pure: text in, pieces out.
 
 use std::collections::HashSet;
 
-use crate::answer::{Record, Transaction};
+use crate::answer::{Id, Record};
 use crate::json::Json;
 use crate::terminal::{DIM, PLAIN, Piece};
 
@@ -14,7 +14,7 @@ const MESSAGE_KEYS: [&str; 7] = ["message", "msg", "@message", "short_message", 
 /// A date and a time of day have at least so many characters.
 const TIME_CHARACTERS_MIN: usize = 19;
 
-/// Keys, lower case and without `_`, `-`, `.`, `@`, that repeat what the other columns or the header say.
+/// Keys, lower case and without `_`, `-`, `.`, `@`, that repeat what the other columns say, or are IDs.
 #[rustfmt::skip]
 const NOISE_KEYS: [&str; 39] = [
     "time", "ts", "t", "timestamp", "datetime", "date", "asctime", "instant", "eventtime", "timeunixnano",
@@ -24,16 +24,16 @@ const NOISE_KEYS: [&str; 39] = [
     "pid", "processpid", "hostname", "host", "ecsversion", "v",
 ];
 
-/// What this transaction's header says already.
+/// IDs that are shown elsewhere already: in the transaction's header, or behind the record.
 pub struct Noise {
     ids: HashSet<String>,
-    /// The same IDs as the header spells them.
+    /// The same IDs as they are spelt there.
     raw: Vec<String>,
 }
 
 impl Noise {
-    pub fn of(transaction: &Transaction) -> Self {
-        let raw: Vec<String> = transaction.ids.iter().map(|id| id.value.clone()).filter(|id| !id.is_empty()).collect();
+    pub fn of(ids: &[Id]) -> Self {
+        let raw: Vec<String> = ids.iter().map(|id| id.value.clone()).filter(|id| !id.is_empty()).collect();
         Self { ids: raw.iter().map(|id| spelling(id)).collect(), raw }
     }
 
@@ -169,6 +169,7 @@ mod tests {
             severity: "info".into(),
             service: "cart".into(),
             host: String::new(),
+            ids: vec![],
             flags: Vec::new(),
             line: line.into(),
             line_base64: None,
