@@ -39,6 +39,9 @@ const BATCHES_MAX: usize = 64;
 const GATHER: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// Names of the route's parameters.
+pub const PARAMETERS: &[&str] = &["q"];
+
 /// Parameters of the route.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -48,7 +51,7 @@ pub struct Parameters {
 
 /// The handler.
 pub async fn tail(State(api): State<Api>, headers: HeaderMap, arguments: Arguments) -> Result<Response, Problem> {
-    let parameters: Parameters = arguments.read(&["q"])?;
+    let parameters: Parameters = arguments.read(PARAMETERS)?;
     let asked = Asked { q: parameters.q, ..Asked::default() };
     let wanted = asked.wanted(Order::Oldest, clock::now_ns())?;
     let Ok(permit) = api.store.tails.clone().try_acquire_owned() else {
