@@ -2,6 +2,8 @@
 //!
 //! A line that is not valid UTF-8 is shown with replacement characters, and once more byte for byte in base64.
 
+use std::time::Instant;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clew_proto::v1::{GapReason, IdKind, RecordFlag, RecordMark, Severity};
@@ -11,6 +13,7 @@ use serde_json::{Value, json};
 use crate::block::spelling::SpelledId;
 use crate::clock::rfc3339;
 use crate::record::Record;
+use crate::search::scan::Progress;
 use crate::source::Source;
 use crate::trace::completeness::{Behind, Completeness, GapAt, Verdict};
 use crate::wal::entry::GapRecord;
@@ -72,6 +75,20 @@ impl From<&SpelledId> for IdAnswer {
     fn from(id: &SpelledId) -> Self {
         Self { value: lossy(&id.spelling()), kind: kind(id.kind), attached: id.attached }
     }
+}
+
+/// What every answer of a search says of itself.
+pub fn meta(progress: Progress, started: Instant, is_partial: bool, warnings: &[String]) -> Value {
+    json!({
+        "took_ms": started.elapsed().as_secs_f64() * 1000.0,
+        "partial": is_partial,
+        "warnings": warnings,
+        "blocks": progress.blocks,
+        "blocks_scanned": progress.blocks_scanned,
+        "blocks_damaged": progress.blocks_damaged,
+        "records_scanned": progress.records_scanned,
+        "bytes_scanned": progress.bytes_scanned,
+    })
 }
 
 /// A source's labels as an object; none when it has none.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::answer::RecordAnswer;
+use super::answer::{self, RecordAnswer};
 use super::api::Api;
 use super::arguments::Arguments;
 use super::parameters::{self, Asked};
@@ -75,18 +75,18 @@ pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Jso
     let around =
         |window: i64| time.map(|time| (time.saturating_sub(window), time.saturating_add(window).saturating_add(1)));
     let windows = WINDOWS_NS.into_iter().filter_map(around).chain([(i64::MIN, i64::MAX)]);
-    let mut answer = None;
+    let mut last = None;
     for times in windows {
         let wanted = Wanted { predicate: Arc::clone(&predicate), times, order: Order::Newest };
         let collector = Around::new(&ids, target, before, after);
         let searched = api.store.search(wanted, collector, Some(deadline)).await.ok_or(Problem::Stopping)??;
         let enough = searched.collector.is_gapless() || searched.is_late;
-        answer = Some(searched);
+        last = Some(searched);
         if enough {
             break;
         }
     }
-    let searched = answer.expect("there is a window");
+    let searched = last.expect("there is a window");
     if !searched.collector.has_target() && !searched.is_late {
         let name = format!("{} at {}", parameters.source, parameters.position);
         return Err(Problem::Unknown { what: "record", name });
@@ -105,16 +105,7 @@ pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Jso
         "source": parameters.source,
         "position": position,
         "records": shown,
-        "meta": {
-            "took_ms": started.elapsed().as_secs_f64() * 1000.0,
-            "partial": is_late,
-            "warnings": warnings,
-            "blocks": progress.blocks,
-            "blocks_scanned": progress.blocks_scanned,
-            "blocks_damaged": progress.blocks_damaged,
-            "records_scanned": progress.records_scanned,
-            "bytes_scanned": progress.bytes_scanned,
-        },
+        "meta": answer::meta(progress, started, is_late, &warnings),
     })))
 }
 

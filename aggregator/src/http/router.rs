@@ -4,9 +4,10 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
+use super::analysis::{facets, fields, histogram, statistics};
 use super::api::Api;
 use super::problem::Problem;
-use super::{analysis, context, deletions, openapi, process, search, status, tail, transactions};
+use super::{context, deletions, openapi, process, search, status, tail, transactions};
 
 /// One route; a path has several of them where its methods do different things.
 pub struct Route {
@@ -31,12 +32,12 @@ pub const ROUTES: &[Route] = &[
     Route::new("/metrics", READ, &[], |methods| on(methods, process::metrics)),
     Route::new("/openapi.json", READ, &[], |methods| on(methods, openapi::openapi)),
     Route::new("/api/v1/logs/search", ASK, search::PARAMETERS, |methods| on(methods, search::search)),
-    Route::new("/api/v1/logs/histogram", ASK, analysis::HISTOGRAM, |methods| on(methods, analysis::histogram)),
-    Route::new("/api/v1/logs/facets", ASK, analysis::FACETS, |methods| on(methods, analysis::facets)),
-    Route::new("/api/v1/logs/stats", ASK, analysis::STATISTICS, |methods| on(methods, analysis::stats)),
+    Route::new("/api/v1/logs/histogram", ASK, histogram::HISTOGRAM, |methods| on(methods, histogram::histogram)),
+    Route::new("/api/v1/logs/facets", ASK, facets::FACETS, |methods| on(methods, facets::facets)),
+    Route::new("/api/v1/logs/stats", ASK, statistics::STATISTICS, |methods| on(methods, statistics::stats)),
     Route::new("/api/v1/logs/context", ASK, context::PARAMETERS, |methods| on(methods, context::context)),
     Route::new("/api/v1/logs/tail", READ, tail::PARAMETERS, |methods| on(methods, tail::tail)),
-    Route::new("/api/v1/fields", ASK, analysis::FIELDS, |methods| on(methods, analysis::fields)),
+    Route::new("/api/v1/fields", ASK, fields::FIELDS, |methods| on(methods, fields::fields)),
     Route::new("/api/v1/transactions/{id}", READ, transactions::PARAMETERS, |methods| on(methods, transactions::get)),
     Route::new("/api/v1/admin/deletions", READ, &[], |methods| on(methods, deletions::list)),
     Route::new("/api/v1/admin/deletions", CHANGE, deletions::PARAMETERS, |methods| on(methods, deletions::create)),

@@ -3,7 +3,7 @@
 //! A page ends at `limit`; `next_cursor` goes on behind its last record, whatever has come in meanwhile. As NDJSON the answer has no
 //! cap: it is put together page by page, and only as fast as the client takes it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::answer::RecordAnswer;
+use super::answer::{self, RecordAnswer};
 use super::api::Api;
 use super::arguments::Arguments;
 use super::cursor;
@@ -79,7 +79,7 @@ pub async fn search(State(api): State<Api>, headers: HeaderMap, arguments: Argum
     let started = Instant::now();
     let (page, progress, is_late) = page(&api, &search, limit, Some(deadline)).await?;
     drop(timer);
-    Ok(answer(&page, progress, is_late, started.elapsed()))
+    Ok(page_answer(&page, progress, is_late, started))
 }
 
 /// Whether the client wants NDJSON.
@@ -107,7 +107,7 @@ async fn page(
     Ok((searched.collector.finish(unseen), progress, searched.is_late))
 }
 
-fn answer(page: &Page, progress: Progress, is_late: bool, took: Duration) -> Response {
+fn page_answer(page: &Page, progress: Progress, is_late: bool, started: Instant) -> Response {
     let mut warnings = Vec::new();
     if is_late {
         warnings.push(format!(
@@ -118,20 +118,9 @@ fn answer(page: &Page, progress: Progress, is_late: bool, took: Duration) -> Res
         warnings.push(format!("{} records shown; next_cursor has the next ones", page.records.len()));
     }
     warnings.extend(parameters::damage(progress));
-    let body = json!({
-        "next_cursor": page.next.as_ref().map(cursor::encode),
-        "meta": {
-            "took_ms": took.as_secs_f64() * 1000.0,
-            "truncated": page.next.is_some(),
-            "partial": is_late,
-            "warnings": warnings,
-            "blocks": progress.blocks,
-            "blocks_scanned": progress.blocks_scanned,
-            "blocks_damaged": progress.blocks_damaged,
-            "records_scanned": progress.records_scanned,
-            "bytes_scanned": progress.bytes_scanned,
-        },
-    });
+    let mut meta = answer::meta(progress, started, is_late, &warnings);
+    meta["truncated"] = json!(page.next.is_some());
+    let body = json!({"next_cursor": page.next.as_ref().map(cursor::encode), "meta": meta});
     let shown: Vec<_> = page.records.iter().map(RecordAnswer::from).collect();
     // The records are written straight into the text: they are nearly all of it.
     let mut text = body.to_string();
