@@ -9,10 +9,12 @@
 //! | `transaction` | one request through the shop, and its records as JSON |
 //! | `text` | the same as nginx, Spring Boot, log4j and Python's logging write it, stack traces included |
 //! | `cri` | the JSON lines as containerd wraps them |
+//! | `again` | the JSON lines once more, as those of other transactions |
 
+pub mod again;
 mod cri;
 mod text;
-mod transaction;
+pub mod transaction;
 
 use std::collections::BinaryHeap;
 use std::fs::File;
