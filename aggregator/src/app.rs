@@ -20,6 +20,7 @@ use crate::batch::Batch;
 use crate::catalog::registry::Registry;
 use crate::catalog::store::Store as CatalogStore;
 use crate::config::Config;
+use crate::deletion::job::Deletions;
 use crate::head::appender::Appender;
 use crate::head::tail::Tail;
 use crate::head::view::Head;
@@ -135,6 +136,7 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
     };
     let api = Api {
         store: engine.store.clone(),
+        deletions: Arc::clone(&engine.deletions),
         health,
         metrics,
         registry: Arc::new(metrics_registry),
@@ -213,14 +215,17 @@ struct Engine {
     wal_dir: PathBuf,
     journal_thread: JoinHandle<u64>,
     head_thread: JoinHandle<()>,
-    indexer_thread: JoinHandle<CatalogStore>,
+    deletions: Arc<Deletions>,
+    indexer_thread: JoinHandle<Arc<CatalogStore>>,
 }
 
 impl Engine {
     /// Opens what is on disk, replays the WAL, and starts the threads.
     fn start(config: &Config, metrics: &Arc<Metrics>, health: &Arc<Health>) -> anyhow::Result<Self> {
         let registry = Arc::new(Registry::default());
-        let catalog = CatalogStore::open(&config.data_dir)?;
+        let catalog = Arc::new(CatalogStore::open(&config.data_dir)?);
+        let deletions = Arc::new(Deletions::load(Arc::clone(&catalog))?);
+        let cache = Arc::new(BlockCache::new(config.block_cache_bytes));
         let cataloged = catalog.load(&registry)?;
         let (head, committed) = open_partitions(&partitions_dir(&config.data_dir))?;
         let wal_dir = wal_dir(&config.data_dir);
@@ -231,6 +236,8 @@ impl Engine {
             head: Arc::clone(&head),
             registry: Arc::clone(&registry),
             store: catalog,
+            deletions: Arc::clone(&deletions),
+            cache: Arc::clone(&cache),
             health: Arc::clone(health),
             metrics: Arc::clone(metrics),
         };
@@ -255,12 +262,16 @@ impl Engine {
         let watermarks = Arc::clone(&registry);
         let tail = Arc::new(Tail::new(config.tail_bytes));
         let followed = Arc::clone(&tail);
+        let wanted = Arc::clone(&deletions);
         Ok(Self {
-            store: Store::new(head, registry, BlockCache::new(config.block_cache_bytes), tail)?,
+            store: Store::new(head, registry, cache, tail)?,
             journal,
             stopping,
             wal_dir,
-            head_thread: thread("head", move || fill_head(appender, &watermarks, &followed, &durable_receiver))?,
+            deletions,
+            head_thread: thread("head", move || {
+                fill_head(appender, &watermarks, &followed, &wanted, &durable_receiver);
+            })?,
             journal_thread: thread("journal", move || journal_loop.run(&requests))?,
             indexer_thread,
         })
@@ -382,10 +393,17 @@ fn replay_entry(
 }
 
 /// The head's thread: appends, gives credit back, commits for age.
-fn fill_head(mut appender: Appender, registry: &Registry, tail: &Tail, handed: &Receiver<Handed>) {
-    const IDLE: Duration = Duration::from_secs(3600);
+fn fill_head(
+    mut appender: Appender,
+    registry: &Registry,
+    tail: &Tail,
+    deletions: &Deletions,
+    handed: &Receiver<Handed>,
+) {
+    /// So often it is looked whether something is to be deleted.
+    const IDLE: Duration = Duration::from_secs(1);
     loop {
-        let wait = appender.due().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()));
+        let wait = appender.due().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()).min(IDLE));
         match handed.recv_timeout(wait) {
             Ok(Handed::Batch(Durable { source, batch, received_ns, wal_end, peer, credit })) => {
                 appender.append(&source, &batch, received_ns, wal_end);
@@ -398,6 +416,9 @@ fn fill_head(mut appender: Appender, registry: &Registry, tail: &Tail, handed: &
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return appender.finish(),
+        }
+        if deletions.take_new() {
+            appender.delete();
         }
         if appender.due().is_some_and(|due| due <= Instant::now()) {
             appender.commit();

@@ -16,6 +16,9 @@ use crate::block::tokens::Words;
 use crate::block::transactions;
 use crate::catalog::registry::Registry;
 use crate::catalog::store::Store;
+use crate::clock;
+use crate::deletion::job::{Deletion, Deletions, State};
+use crate::deletion::rewrite;
 use crate::head::appender::{Generation, Work};
 use crate::head::view::Head;
 use crate::health::{Health, Part};
@@ -23,6 +26,7 @@ use crate::index::committed::Committed;
 use crate::index::document::{IndexDocument, SealedBlock};
 use crate::index::partition::{CommitPayload, Partition, PartitionError};
 use crate::metrics::Metrics;
+use crate::search::cache::BlockCache;
 use crate::wal::segment;
 
 /// Between attempts of a commit that failed.
@@ -41,9 +45,13 @@ pub struct Indexer {
     /// Saved at every commit.
     pub registry: Arc<Registry>,
     /// Where it is saved.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Told of trouble.
     pub health: Arc<Health>,
+    /// What is to be taken out.
+    pub deletions: Arc<Deletions>,
+    /// Forgets what was taken out.
+    pub cache: Arc<BlockCache>,
     /// Counts commits.
     pub metrics: Arc<Metrics>,
 }
@@ -56,13 +64,14 @@ struct Current {
 
 impl Indexer {
     /// Works until the sender is gone. Returns the catalog's store.
-    pub fn run(self, work: &Receiver<Work>) -> Store {
+    pub fn run(self, work: &Receiver<Work>) -> Arc<Store> {
         let mut current: Option<Current> = None;
         // A block of the generation could not be added: its commit has to be built again.
         let mut missed = false;
         loop {
             match work.recv_timeout(REFRESH) {
                 Ok(Work::Block { day, block, words }) => missed |= !self.add(&mut current, day, &block, words),
+                Ok(Work::Delete) => self.delete(&mut current),
                 Ok(Work::Commit(generation)) => self.commit(&mut current, &generation, std::mem::take(&mut missed)),
                 Err(RecvTimeoutError::Timeout) => self.refresh(current.as_ref()),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -152,7 +161,8 @@ impl Indexer {
             for block in self.head.blocks_of(generation.number) {
                 let columns = Payload::open(&block.payload).and_then(|payload| payload.columns(&mut unzstd));
                 // We sealed it ourselves. If it cannot be read the process ends, and the WAL brings its records back.
-                let words = words.collect(&columns.expect("a sealed block can be read").raw);
+                let columns = columns.expect("a sealed block can be read");
+                let words = words.collect(&columns.raw, &columns.lengths);
                 current.writer.add_document(IndexDocument::block(&fields, &block, words)).map_err(tantivy)?;
             }
         }
@@ -168,10 +178,63 @@ impl Indexer {
         Ok(())
     }
 
+    /// Does every deletion that is not done.
+    fn delete(&self, current: &mut Option<Current>) {
+        // Nobody else may write, and no merge may run, while documents are named by their segments.
+        if let Some(Err(error)) = current.take().map(|current| current.writer.wait_merging_threads()) {
+            tracing::warn!("merge: {error}");
+        }
+        while let Some(mut job) = self.deletions.next() {
+            job.state = State::Running;
+            self.save(&job);
+            match self.delete_one(&mut job) {
+                Ok(remaining) => {
+                    job.remaining = Some(remaining);
+                    job.state = State::Done;
+                    tracing::info!("deletion {}: {} records are gone, {remaining} remain", job.id, job.deleted);
+                }
+                Err(error) => {
+                    job.state = State::Failed;
+                    job.error = Some(error.clone());
+                    tracing::error!("deletion {}: {error}", job.id);
+                }
+            }
+            job.finished_ns = Some(clock::now_ns());
+            if !self.save(&job) {
+                return;
+            }
+        }
+    }
+
+    /// Whether it is written down.
+    fn save(&self, job: &Deletion) -> bool {
+        let saved = self.deletions.update(job);
+        saved.map_err(|error| tracing::error!("deletion {}: {error}", job.id)).is_ok()
+    }
+
+    /// How many records the query finds afterwards.
+    fn delete_one(&self, job: &mut Deletion) -> Result<u64, String> {
+        let predicate = job.predicate().map_err(|error| error.to_string())?;
+        let mut remaining = 0;
+        for committed in self.head.partitions().iter() {
+            let partition = &committed.partition;
+            let rewritten = rewrite::rewrite(partition, job, &predicate).map_err(|error| error.to_string())?;
+            let newest = Committed::newest(partition).map_err(|error| error.to_string())?;
+            if rewritten {
+                self.save(job);
+            }
+            let newest = Arc::new(newest);
+            remaining += rewrite::count(&newest, job, &predicate).map_err(|error| error.to_string())?;
+            self.head.refresh(newest);
+        }
+        self.cache.clear();
+        Ok(remaining)
+    }
+
     fn refresh(&self, current: Option<&Current>) {
         if let Some(current) = current {
             match Committed::newest(&current.partition) {
-                Ok(committed) => self.head.refresh(committed),
+                Ok(committed) => self.head.refresh(Arc::new(committed)),
                 Err(error) => tracing::warn!("refresh: {error}"),
             }
         }

@@ -11,6 +11,7 @@
 //! | `indexer` | the thread that adds, commits, and tells the head |
 //! | `query` | the query language, and which records of a block fulfil a query |
 //! | `search` | goes through blocks and makes something of what is found |
+//! | `deletion` | takes records out for good |
 //! | `store` | what may be asked of all that |
 //! | `verify` | reads everything on disk and says what is damaged |
 //! | `trace` | one transaction from its records |
@@ -23,6 +24,7 @@ pub mod block;
 pub mod catalog;
 pub mod clock;
 pub mod config;
+pub mod deletion;
 pub mod head;
 pub mod health;
 pub mod http;

@@ -76,7 +76,7 @@ impl Store {
     pub fn new(
         head: Arc<Head>,
         registry: Arc<Registry>,
-        cache: BlockCache,
+        cache: Arc<BlockCache>,
         tail: Arc<Tail>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let search =
@@ -88,7 +88,7 @@ impl Store {
             tail,
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
             run: uuid::Uuid::new_v4().simple().to_string().into(),
-            cache: Arc::new(cache),
+            cache,
             search: Arc::new(search.build()?),
             turns,
             tail_turn: Arc::new(Semaphore::new(1)),

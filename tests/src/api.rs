@@ -86,6 +86,18 @@ impl Api {
         Ok(Answer { status: response.status().as_u16(), content_type, body })
     }
 
+    /// POST of JSON; no answer is a failure.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        let url = format!("{}{path}", self.base);
+        let sent = self.http.post(&url).header("content-type", "application/json").send(body.to_string());
+        let mut response = sent.unwrap_or_else(|error| panic!("POST {url}: {error}"));
+        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or_default().to_owned();
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        let body = body.unwrap_or_else(|error| panic!("read {url}: {error}"));
+        Answer { status: response.status().as_u16(), content_type, body }
+    }
+
     /// GET; no answer is a failure.
     pub fn get(&self, path: &str) -> Answer {
         self.try_get(path, "application/json").unwrap_or_else(|error| panic!("{error}"))

@@ -12,6 +12,7 @@ use super::overlay::{self, TimeText, VERBATIM};
 use super::spelling::SpelledId;
 use crate::batch::Batch;
 use crate::id::Canonical;
+use crate::query::mask::Mask;
 use crate::record::Record;
 use crate::source::Source;
 
@@ -125,6 +126,50 @@ impl Columns {
     /// Bytes of the files that the records cover.
     pub fn file_bytes(&self) -> u64 {
         sum(self.extents())
+    }
+
+    /// The records of `wanted` alone. Nothing may be hidden in the text.
+    pub fn only(&self, wanted: &Mask) -> Self {
+        debug_assert!(!self.overlaid);
+        let mut only = Self { sources: self.sources.clone(), ..Self::default() };
+        let mut dictionary = vec![u32::MAX; self.ids.len()];
+        let mut walk = Walk::new(self);
+        let mut behind = None;
+        for record in wanted.iter() {
+            let place = walk.to(record as u32);
+            let run = (walk.run, record);
+            match only.runs.last_mut().filter(|_| behind == Some(run)) {
+                Some(run) => run.records += 1,
+                None => only.runs.push(Run {
+                    source: place.source,
+                    records: 1,
+                    position: place.position,
+                    received_ns: place.received_ns,
+                }),
+            }
+            behind = Some((walk.run, record + 1));
+            only.times.push(self.times[record]);
+            only.severities.push(self.severities[record]);
+            only.flags.push(self.flags[record]);
+            only.lengths.push(self.lengths[record]);
+            only.id_counts.push(self.id_counts[record]);
+            only.raw.extend_from_slice(&self.raw[place.raw..place.raw + self.lengths[record] as usize]);
+            if !self.marks.is_empty() {
+                only.marks.push(self.marks[record]);
+            }
+            if !self.extents.is_empty() {
+                only.extents.push(self.extents[record]);
+            }
+            for reference in &self.id_refs[place.refs..place.refs + usize::from(self.id_counts[record])] {
+                let known = &mut dictionary[*reference as usize];
+                if *known == u32::MAX {
+                    *known = only.ids.len() as u32;
+                    only.ids.push(self.ids[*reference as usize].clone());
+                }
+                only.id_refs.push(*known);
+            }
+        }
+        only
     }
 
     /// Bytes of memory that it takes, about.

@@ -311,6 +311,7 @@ mod tests {
     use super::super::encode::Encoder;
     use super::*;
     use crate::batch::{Batch, strategy};
+    use crate::query::mask::Mask;
 
     fn source(host: &str) -> Arc<Source> {
         Arc::new(Source {
@@ -352,6 +353,21 @@ mod tests {
                 let wanted = [id.canonical.clone()];
                 let found = columns.materialise(&columns.find(&wanted));
                 prop_assert_eq!(payload.find(&wanted, &mut Unzstd::default()).unwrap(), found);
+            }
+        }
+
+        #[test]
+        fn only_some_records(columns in two_batches(), keep in proptest::collection::vec(any::<bool>(), 30)) {
+            let mut wanted = Mask::all(columns.records());
+            wanted.retain(|record| keep[record % keep.len()]);
+            let indexes: Vec<u32> = wanted.iter().map(|record| record as u32).collect();
+            let expected = columns.materialise(&indexes);
+            let only = columns.only(&wanted);
+            prop_assert_eq!(&all(&only), &expected);
+            if !expected.is_empty() {
+                let sealed = Encoder::default().seal(&only);
+                let payload = Payload::open(&sealed.payload).unwrap();
+                prop_assert_eq!(all(&payload.columns(&mut Unzstd::default()).unwrap()), expected);
             }
         }
 

@@ -135,7 +135,7 @@ impl Encoder {
         assert!(!columns.overlaid && columns.records() > 0);
         let summary = summarise(columns);
         let flags = overlay(columns, &mut self.raw);
-        let words = self.words.collect(&self.raw);
+        let words = self.words.collect(&self.raw, &columns.lengths);
         let mut table = Writer::default();
         let mut small = Zstd { compressor: &mut self.zstd_small, stored: &mut self.stored };
         table.add(Column::Sources as u8, &sources(columns), &mut small);

@@ -14,6 +14,12 @@ const TIME_FILLER: u8 = 2;
 /// Filler of a record's first, second, … ID; further IDs stay where they are.
 const ID_FILLERS: [u8; 4] = [1, 3, 4, 5];
 const FILLER_MAX: u8 = 5;
+
+/// Whether a text with this byte may hide something there.
+pub fn is_filler(byte: u8) -> bool {
+    (1..=FILLER_MAX).contains(&byte)
+}
+
 /// A timestamp is looked for in this many bytes at the front of a line.
 const TIME_SEARCH_BYTES: usize = 256;
 const DATE: usize = "2026-11-23".len();
@@ -103,7 +109,7 @@ impl Hider {
     /// Overwrites the time and the IDs (`references` into `spellings`) in `line`. False: the line holds filler bytes by
     /// nature and is left as it is.
     pub fn hide(&mut self, line: &mut [u8], time: i64, references: &[u32], spellings: &Spellings) -> bool {
-        if line.iter().fold(false, |found, byte| found | ((1..=FILLER_MAX).contains(byte))) {
+        if line.iter().fold(false, |found, byte| found | is_filler(*byte)) {
             return false;
         }
         self.text.set(time);
@@ -130,16 +136,25 @@ impl Hider {
     }
 
     fn find_id(&mut self, line: &[u8], spelling: &[u8]) -> Option<usize> {
-        let stands_at = |at: &usize| line.get(*at..*at + spelling.len()) == Some(spelling);
+        let stands_at = |at: &usize| {
+            line.get(*at..*at + spelling.len()) == Some(spelling) && !is_part_of_hex(line, *at, *at + spelling.len())
+        };
         if let Some(place) = self.ids_at.iter().position(stands_at) {
             self.ids_at[..=place].rotate_right(1);
             return Some(self.ids_at[0]);
         }
-        let at = memchr::memmem::find(line, spelling)?;
+        let at = memchr::memmem::find_iter(line, spelling).find(stands_at)?;
         self.ids_at.truncate(PLACES_MAX - 1);
         self.ids_at.insert(0, at);
         Some(at)
     }
+}
+
+/// Whether hex digits go on at the ends: then this is a part of another ID. A search for that one finds it by its words, of which
+/// none must be hidden in part.
+fn is_part_of_hex(line: &[u8], begin: usize, end: usize) -> bool {
+    let is_hex = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_hexdigit);
+    is_hex(line[..begin].last()) || is_hex(line.get(end))
 }
 
 /// `found` begins with the date.
@@ -230,6 +245,13 @@ mod tests {
         let line = format!("b={uuid} a={trace} c=req-1");
         let expected = format!("b={} a={} c=req-1", "\u{3}".repeat(36), "\u{1}".repeat(32));
         assert_eq!(hidden(&line, TIME, &[trace, uuid, "req-1"]), expected);
+    }
+
+    #[test]
+    fn no_part_of_another_id_is_hidden() {
+        let line = "4bf92f3577b34da6a3ce929d0e0e4736 4bf92f3577b34da6";
+        let expected = format!("4bf92f3577b34da6a3ce929d0e0e4736 {}", "\u{1}".repeat(16));
+        assert_eq!(hidden(line, TIME, &["4bf92f3577b34da6"]), expected);
     }
 
     proptest! {

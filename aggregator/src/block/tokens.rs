@@ -77,8 +77,9 @@ const PADDING: usize = CHUNK;
 const CHUNK: usize = 64;
 
 impl Words {
-    /// The distinct words of `raw`, each followed by [`SEPARATOR`]. Invalid UTF-8 is replaced.
-    pub fn collect(&mut self, raw: &[u8]) -> String {
+    /// The distinct words of `raw`, each followed by [`SEPARATOR`]. Invalid UTF-8 is replaced. `lengths` are those of the records in
+    /// it: no word goes on into the next record, even if there is no line feed between them.
+    pub fn collect(&mut self, raw: &[u8], lengths: &[u32]) -> String {
         self.lower.clear();
         self.lower.extend(raw.iter().map(u8::to_ascii_lowercase));
         self.lower.extend([0; PADDING]);
@@ -88,12 +89,17 @@ impl Words {
         self.seen.clear();
         self.seen.resize(STRETCHES, 0);
         let lower = std::mem::take(&mut self.lower);
-        let mut begin = 0;
-        for end in memchr::memchr2_iter(STRETCH_ENDS[0], STRETCH_ENDS[1], &lower[..raw.len()]).chain([raw.len()]) {
-            if self.is_new(&lower[begin..end]) {
-                each_word(&lower, begin, end, |at, end| self.insert(&lower, at, end.min(at + WORD_BYTES_MAX)));
+        let mut from = 0;
+        for to in unterminated(raw, lengths).chain([raw.len()]) {
+            let mut begin = from;
+            let ends = memchr::memchr2_iter(STRETCH_ENDS[0], STRETCH_ENDS[1], &lower[from..to]).map(|end| from + end);
+            for end in ends.chain([to]) {
+                if self.is_new(&lower[begin..end]) {
+                    each_word(&lower, begin, end, |at, end| self.insert(&lower, at, end.min(at + WORD_BYTES_MAX)));
+                }
+                begin = end + 1;
             }
-            begin = end + 1;
+            from = to;
         }
         let mut out = Vec::with_capacity(self.entries.iter().map(|entry| entry.shape.length as usize + 1).sum());
         for entry in &self.entries {
@@ -152,6 +158,15 @@ impl Words {
             self.slots[slot] = index as u32 + 1;
         }
     }
+}
+
+/// Where records end without a line feed; few do.
+fn unterminated<'a>(raw: &'a [u8], lengths: &'a [u32]) -> impl Iterator<Item = usize> + 'a {
+    let ends = lengths.iter().scan(0, |at, length| {
+        *at += *length as usize;
+        Some(*at)
+    });
+    ends.filter(|end| raw[..*end].last() != Some(&b'\n'))
 }
 
 /// Whether `byte`, in lower case, is part of a word.
@@ -238,7 +253,7 @@ mod tests {
     }
 
     fn collected(raw: &[u8]) -> Vec<String> {
-        Words::default().collect(raw).split_terminator('\n').map(String::from).collect()
+        Words::default().collect(raw, &[raw.len() as u32]).split_terminator('\n').map(String::from).collect()
     }
 
     #[test]
@@ -247,6 +262,12 @@ mod tests {
             "{\"level\":\"ERROR\",\"user_id\":42,\"msg\":\"Überweisung fehlgeschlagen: level 7\"}".as_bytes(),
         );
         assert_eq!(words, ["level", "error", "user_id", "42", "msg", "Überweisung", "fehlgeschlagen", "7"]);
+    }
+
+    #[test]
+    fn words_end_with_their_record() {
+        let words = Words::default().collect(b"cut\nthe record,goes on", &[4, 4, 3, 11]);
+        assert_eq!(words, "cut\nthe\nrec\nord\ngoes\non\n");
     }
 
     proptest! {

@@ -235,6 +235,16 @@ impl<'a> View<'a> {
         Ok(raw)
     }
 
+    /// All columns of a sealed block, nothing hidden.
+    pub fn into_plain_columns(self) -> Result<Columns, Corrupt> {
+        let raw = self.restored()?.to_vec();
+        let mut columns = self.into_columns()?.expect("a sealed block");
+        columns.raw = raw;
+        columns.overlaid = false;
+        columns.flags.iter_mut().for_each(|flags| *flags &= !VERBATIM);
+        Ok(columns)
+    }
+
     /// All columns; what is decoded already is not decoded again. None: they are there, whoever made the view has them.
     pub fn into_columns(self) -> Result<Option<Columns>, Corrupt> {
         if let From::Decoded(_) = self.from {

@@ -5,6 +5,7 @@
 //! | `meta` | `format`, `wal_position` | number |
 //! | `agents` | agent ID | `AgentRecord` (protobuf) |
 //! | `sources` | source ID | `SourceRecord` (protobuf) |
+//! | `deletions` | number | `Deletion` (JSON) |
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -13,11 +14,13 @@ use prost::Message;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::registry::{Agent, Registry};
+use crate::deletion::job::Deletion;
 use crate::wal::entry::{SourceRecord, uuid};
 
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const AGENTS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("agents");
 const SOURCES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("sources");
+const DELETIONS: TableDefinition<u64, &[u8]> = TableDefinition::new("deletions");
 /// Version of the tables and their values. Another one is refused.
 const FORMAT: u64 = 1;
 /// redb's page cache; the tables are small and read once.
@@ -87,6 +90,35 @@ impl Store {
         self.with_database(|database| read(database, registry))
     }
 
+    /// All deletions that are remembered, rising by their numbers.
+    pub fn deletions(&self) -> Result<Vec<Deletion>, StoreError> {
+        self.with_database(|database| {
+            let transaction = database.begin_read().map_err(redb::Error::from)?;
+            let table = transaction.open_table(DELETIONS).map_err(redb::Error::from)?;
+            let rows = table.iter().map_err(redb::Error::from)?.map(|row| {
+                let (_, job) = row.map_err(redb::Error::from)?;
+                serde_json::from_slice(job.value()).map_err(|_| StoreError::Malformed("deletions"))
+            });
+            rows.collect()
+        })
+    }
+
+    /// Writes one down, and forgets others.
+    pub fn save_deletion(&self, job: &Deletion, forgotten: &[u64]) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(job).expect("a deletion is JSON");
+        self.with_database(|database| {
+            let transaction = database.begin_write().map_err(redb::Error::from)?;
+            {
+                let mut table = transaction.open_table(DELETIONS).map_err(redb::Error::from)?;
+                table.insert(job.id, &text[..]).map_err(redb::Error::from)?;
+                for id in forgotten {
+                    table.remove(id).map_err(redb::Error::from)?;
+                }
+            }
+            Ok(transaction.commit().map_err(redb::Error::from)?)
+        })
+    }
+
     /// Writes what changed, durably, and that it covers the WAL up to `wal_position`.
     pub fn save(&self, registry: &Registry, wal_position: u64) -> Result<(), StoreError> {
         let (agents, sources) = changed(registry);
@@ -113,6 +145,7 @@ fn open(path: &Path) -> Result<Database, StoreError> {
         }
         transaction.open_table(AGENTS).map_err(redb::Error::from)?;
         transaction.open_table(SOURCES).map_err(redb::Error::from)?;
+        transaction.open_table(DELETIONS).map_err(redb::Error::from)?;
     }
     transaction.commit().map_err(redb::Error::from)?;
     Ok(database)

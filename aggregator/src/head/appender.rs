@@ -43,6 +43,8 @@ pub enum Work {
     },
     /// All blocks of the generation have been sent.
     Commit(Generation),
+    /// Take out what there is to be deleted (`deletion`).
+    Delete,
 }
 
 /// What a commit holds besides its blocks.
@@ -150,6 +152,12 @@ impl Appender {
         self.send(Work::Commit(generation));
         self.generation += 1;
         self.raw_bytes = 0;
+    }
+
+    /// Commits, and has the indexer take out what is to be deleted of all that came in before.
+    pub fn delete(&mut self) {
+        self.commit();
+        self.send(Work::Delete);
     }
 
     /// Commits and waits for it.

@@ -167,13 +167,13 @@ impl Head {
         let mut state = self.lock();
         state.full.retain(|_, block| block.generation > generation);
         state.committed = state.committed.max(generation);
-        replace(&mut state, committed);
+        replace(&mut state, Arc::new(committed));
         drop(state);
         self.committed.notify_all();
     }
 
     /// The partition has merged: the same records from fewer segments.
-    pub fn refresh(&self, committed: Committed) {
+    pub fn refresh(&self, committed: Arc<Committed>) {
         replace(&mut self.lock(), committed);
     }
 
@@ -286,10 +286,10 @@ impl Head {
     }
 }
 
-fn replace(state: &mut State, committed: Committed) {
+fn replace(state: &mut State, committed: Arc<Committed>) {
     let day = committed.partition.day;
     let mut partitions: Vec<_> = state.partitions.iter().filter(|known| known.partition.day != day).cloned().collect();
-    partitions.push(Arc::new(committed));
+    partitions.push(committed);
     partitions.sort_by_key(|committed| committed.partition.day);
     state.partitions = Arc::new(partitions);
 }
@@ -395,6 +395,7 @@ mod tests {
                     prepared.commit().unwrap();
                     head.install(generation.number, Committed::newest(&partition).unwrap());
                 }
+                Work::Delete => unreachable!("nothing is deleted here"),
             }
         }
         assert_eq!(head.volume().records, 0, "all is committed");

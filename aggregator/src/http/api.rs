@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clew_service::metrics::Registry;
 use prometheus_client::metrics::histogram::Histogram;
 
+use crate::deletion::job::Deletions;
 use crate::health::{Health, Part};
 use crate::metrics::{Metrics, RouteLabel};
 use crate::store::Store;
@@ -16,6 +17,8 @@ use crate::store::Store;
 pub struct Api {
     /// Records, agents and sources.
     pub store: Store,
+    /// What is to be taken out.
+    pub deletions: Arc<Deletions>,
     /// What does not work.
     pub health: Arc<Health>,
     /// Counts.

@@ -12,6 +12,7 @@
 //! | `tail` | `/api/v1/logs/tail` |
 //! | `transactions` | `/api/v1/transactions/{id}` |
 //! | `status` | `/api/v1/status/*` |
+//! | `deletions` | `/api/v1/admin/deletions` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
 //! | `answer` | records and verdicts as JSON |
 //! | `cursor` | where the next page begins |
@@ -23,6 +24,7 @@ pub mod api;
 pub mod arguments;
 pub mod context;
 pub mod cursor;
+pub mod deletions;
 pub mod parameters;
 pub mod problem;
 pub mod process;

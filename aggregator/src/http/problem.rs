@@ -49,6 +49,11 @@ pub enum Problem {
     NoRoute,
     /// The route has no such method.
     Method,
+    /// The catalog could not be written.
+    Catalog {
+        /// Why.
+        detail: String,
+    },
     /// What was asked for is damaged on disk.
     Damaged {
         /// What, and what to do.
@@ -102,6 +107,7 @@ impl Problem {
             Self::Method => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this route is read with GET".into(), none)
             }
+            Self::Catalog { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "catalog failed", detail, none),
             Self::Damaged { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail, none),
             Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
             Self::Stopping => (
@@ -124,7 +130,7 @@ impl std::fmt::Display for Problem {
             Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),
-            Self::Damaged { detail } => formatter.write_str(detail),
+            Self::Catalog { detail } | Self::Damaged { detail } => formatter.write_str(detail),
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Stopping => write!(formatter, "the aggregator stops"),
         }

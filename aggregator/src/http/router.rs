@@ -5,7 +5,7 @@ use axum::routing::get;
 
 use super::api::Api;
 use super::problem::Problem;
-use super::{analysis, context, process, search, status, tail, transactions};
+use super::{analysis, context, deletions, process, search, status, tail, transactions};
 
 /// All routes.
 pub fn build(api: Api) -> Router {
@@ -21,6 +21,8 @@ pub fn build(api: Api) -> Router {
         .route("/api/v1/logs/tail", get(tail::tail))
         .route("/api/v1/logs/context", get(context::context).post(context::context))
         .route("/api/v1/fields", get(analysis::fields).post(analysis::fields))
+        .route("/api/v1/admin/deletions", get(deletions::list).post(deletions::create))
+        .route("/api/v1/admin/deletions/{id}", get(deletions::get))
         .route("/api/v1/status/agents", get(status::agents))
         .route("/api/v1/status/storage", get(status::storage))
         .fallback(async || Problem::NoRoute)

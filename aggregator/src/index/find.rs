@@ -58,6 +58,11 @@ pub fn stored_payload(document: &[u8]) -> &[u8] {
     &document[begin..]
 }
 
+/// Where the blocks of a partition are that hold one of `wanted`: segment and document.
+pub fn places(partition: &Committed, wanted: &[Canonical]) -> Result<Vec<(usize, DocId)>, FindError> {
+    Ok(hits(partition, wanted)?.into_iter().map(|hit| (hit.segment, hit.doc)).collect())
+}
+
 /// The blocks that hold one of `wanted`, rising.
 fn blocks(segment: &SegmentReader, fields: &Fields, wanted: &[Canonical]) -> Result<Vec<DocId>, FindError> {
     let index = segment.inverted_index(fields.ids)?;
@@ -72,7 +77,9 @@ fn blocks(segment: &SegmentReader, fields: &Fields, wanted: &[Canonical]) -> Res
             let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
             let mut doc = postings.doc();
             while doc != TERMINATED {
-                docs.push(doc);
+                if !segment.is_deleted(doc) {
+                    docs.push(doc);
+                }
                 doc = postings.advance();
             }
         }

@@ -243,9 +243,20 @@ impl Partition {
         Ok(damaged)
     }
 
+    /// What the newest commit says besides its documents.
+    pub fn commit_payload(&self) -> Result<String, PartitionError> {
+        let metas = self.index.load_metas().map_err(|error| self.error(error))?;
+        Ok(metas.payload.unwrap_or_else(|| CommitPayload::new(0).text()))
+    }
+
+    /// A writer with so much memory.
+    pub fn writer_with(&self, memory_bytes: usize) -> Result<IndexWriter<IndexDocument>, PartitionError> {
+        self.index.writer_with_num_threads(1, memory_bytes).map_err(|error| self.error(error))
+    }
+
     /// The one writer.
     pub fn writer(&self) -> Result<IndexWriter<IndexDocument>, PartitionError> {
-        self.index.writer_with_num_threads(1, WRITER_MEMORY_BYTES).map_err(|error| self.error(error))
+        self.writer_with(WRITER_MEMORY_BYTES)
     }
 
     /// The newest commit, merged or not.

@@ -44,10 +44,7 @@ pub fn evaluate(predicate: &Predicate, block: &View<'_>, among: Mask) -> Result<
 
 fn evaluate_leaf(leaf: &Leaf, block: &View<'_>, mut among: Mask) -> Result<Mask, Corrupt> {
     match leaf {
-        Leaf::Line(needle) => {
-            let (raw, lower) = if needle.may_be_hidden() { block.restored_lower()? } else { block.overlaid()? };
-            return Ok(with_needle(needle, &Lines::new(raw, lower, block.lengths()?), among));
-        }
+        Leaf::Line(needle) => return on_lines(needle, block, among),
         Leaf::LineRegex(regex) => {
             let raw = block.restored()?;
             let lines = Lines::new(raw, raw, block.lengths()?);
@@ -88,6 +85,26 @@ fn evaluate_leaf(leaf: &Leaf, block: &View<'_>, mut among: Mask) -> Result<Mask,
         Leaf::TxnSpelling(test) => with_ids(block, &mut among, |id| test.passes(&id.spelling()))?,
     }
     Ok(among)
+}
+
+fn on_lines(needle: &Needle, block: &View<'_>, among: Mask) -> Result<Mask, Corrupt> {
+    let restored = |among: Mask| {
+        let (raw, lower) = block.restored_lower()?;
+        Ok(with_needle(needle, &Lines::new(raw, lower, block.lengths()?), among))
+    };
+    if needle.may_be_hidden() {
+        return restored(among);
+    }
+    let (raw, lower) = block.overlaid()?;
+    let lines = Lines::new(raw, lower, block.lengths()?);
+    let mut found = with_needle(needle, &lines, among);
+    let mut doubtful = found.clone();
+    doubtful.retain(|record| needle.is_beside_hidden(&raw[lines.content(record)], &lower[lines.content(record)]));
+    if !doubtful.is_empty() {
+        found.minus(&doubtful);
+        found.or(&restored(doubtful)?);
+    }
+    Ok(found)
 }
 
 /// Where the lines of a block's text begin and end.

@@ -55,14 +55,13 @@ impl<'a> Narrow<'a> {
         match leaf {
             Leaf::Line(needle) => {
                 let (text, open) = needle.parts();
-                let words = Self::and(words_of(text, open).filter(Word::is_indexed).map(Word::narrow));
-                match whole_id(text) {
+                match whole_id(text).filter(|_| !open) {
                     // Where the ID was taken for one it is hidden and in the column of IDs.
                     Some(ids) => {
                         let stands = Self::and(words_of(text, open).map(Word::narrow));
                         Self::Or(vec![Self::Ids(ids.into()), stands])
                     }
-                    None => words,
+                    None => Self::and(words_of(text, open).filter(Word::is_indexed).map(Word::narrow)),
                 }
             }
             Leaf::Key(path, test) => {
@@ -88,27 +87,26 @@ impl<'a> Narrow<'a> {
         }
     }
 
-    /// A key stands in the line as it is: nobody escapes letters.
+    /// A key stands in the line as it is, but for what encoders escape: a word behind such a character is one of a value.
     fn of_key(path: &[u8]) -> Self {
         let lower = path.to_ascii_lowercase();
-        let words = words_of(&lower, false).filter(|word| word.is_indexed() && word.bytes.is_ascii());
-        Self::and(words.map(Word::narrow))
+        let words = words_of(&lower, false).filter(Word::is_indexed);
+        Self::and(words.map(|word| match word.before {
+            None | Some(b'.' | b'-' | b' ') => word.narrow(),
+            Some(_) => word.narrow_in_value(),
+        }))
     }
 
     /// A value may stand in the line with escapes: what they stand for separates words, but they end in a letter or digit, which
-    /// the index takes for the beginning of the word behind them.
+    /// the index takes for the beginning of the word behind them. An ASCII letter or digit that is itself written as an escape
+    /// (`\u0061`) is not reckoned with, here or in a key: no encoder writes it so.
     fn of_value(text: &[u8], open: bool) -> Self {
-        let words = words_of(text, open).filter(|word| word.is_indexed() && word.bytes.is_ascii());
-        let escaped = words.map(|word| {
-            let escapes = "nrtbf".chars().map(String::from).chain(separators().map(|byte| format!("u{byte:04x}")));
-            let behind = escapes.map(|escape| {
-                let bytes = [escape.as_bytes(), word.bytes].concat();
-                Word { bytes: &bytes, open: word.open }.narrow()
-            });
-            Self::Or(std::iter::once(word.narrow()).chain(behind).collect())
-        });
-        Self::and(escaped)
+        Self::and(words_of(text, open).filter(Word::is_indexed).map(Word::narrow_in_value))
     }
+}
+
+fn is_hex_letter(byte: &u8) -> bool {
+    matches!(byte, b'a'..=b'f')
 }
 
 /// ASCII that separates words.
@@ -123,19 +121,40 @@ struct Word<'t> {
     bytes: &'t [u8],
     /// It may go on.
     open: bool,
+    /// What stands in front of it in the text.
+    before: Option<u8>,
 }
 
 impl Word<'_> {
     fn narrow<'a>(self) -> Narrow<'a> {
         let cut = self.bytes.get(..WORD_BYTES_MAX);
         let text = String::from_utf8_lossy(cut.unwrap_or(self.bytes)).into_owned();
-        if self.open && cut.is_none() { Narrow::WordPrefix(text) } else { Narrow::Word(text) }
+        if !self.open || cut.is_some() {
+            return Narrow::Word(text);
+        }
+        // An ID may begin in it and be hidden: then what stands before that is the whole word.
+        let hidden = self.bytes.iter().rev().take_while(|byte| is_hex_letter(byte)).count();
+        let rests = (self.bytes.len() - hidden..self.bytes.len()).map(|end| Narrow::Word(text[..end].to_owned()));
+        if hidden == 0 {
+            Narrow::WordPrefix(text)
+        } else {
+            Narrow::Or(rests.chain([Narrow::WordPrefix(text.clone())]).collect())
+        }
+    }
+
+    /// As a word of a value, perhaps behind an escape.
+    fn narrow_in_value<'a>(self) -> Narrow<'a> {
+        let escapes = "nrtbf".chars().map(String::from).chain(separators().map(|byte| format!("u{byte:04x}")));
+        let behind = escapes.map(|escape| {
+            let bytes = [escape.as_bytes(), self.bytes].concat();
+            Word { bytes: &bytes, ..self }.narrow()
+        });
+        Narrow::Or(std::iter::once(self.narrow()).chain(behind).collect())
     }
 
     /// Whether the index knows it wherever it stands: it is no part of a time or of an ID (digits; in a UUID four hex digits and more),
     /// and has no letters whose cases the index tells apart.
     fn is_indexed(&self) -> bool {
-        let is_hex_letter = |byte: &u8| matches!(byte, b'a'..=b'f');
         let may_be_hex = self.bytes.split(|byte| !is_hex_letter(byte)).any(|run| run.len() >= 4)
             || self.open && self.bytes.iter().all(is_hex_letter);
         self.bytes.is_ascii() && !may_be_hex && !self.bytes.iter().any(u8::is_ascii_digit)
@@ -148,14 +167,19 @@ fn words_of(text: &[u8], open: bool) -> impl Iterator<Item = Word<'_>> {
         let begin = at + text[at..].iter().position(|byte| is_word_byte(*byte))?;
         let length = text[begin..].iter().position(|byte| !is_word_byte(*byte)).unwrap_or(text.len() - begin);
         at = begin + length;
-        Some(Word { bytes: &text[begin..at], open: open && at == text.len() })
+        let before = text[..begin].last().copied();
+        Some(Word { bytes: &text[begin..at], open: open && at == text.len(), before })
     })
 }
 
+/// Digits between the dashes of a UUID.
+const UUID_GROUPS: [usize; 5] = [8, 4, 4, 4, 12];
+
 /// The IDs that `text` may be a usual spelling of: 16 or 32 hex digits, or a UUID.
 fn whole_id(text: &[u8]) -> Option<Vec<Canonical>> {
-    let digits = text.iter().filter(|byte| **byte != b'-').count();
-    let is_id = matches!(digits, 16 | 32) && text.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
+    let groups = text.split(|byte| *byte == b'-').map(<[u8]>::len);
+    let is_spelled = UUID_GROUPS.into_iter().eq(groups) || matches!(text.len(), 16 | 32) && !text.contains(&b'-');
+    let is_id = is_spelled && text.iter().all(|byte| byte.is_ascii_hexdigit() || *byte == b'-');
     is_id.then(|| Canonical::candidates(text))
 }
 
@@ -181,6 +205,9 @@ mod tests {
             ("500", "All"),
             ("added", "All"),
             ("be*", "All"),
+            ("time*", "Or([Word('tim'), WordPrefix('time')])"),
+            ("4bf92f35-77b3-4da6", "All"),
+            ("4bf92f3577b34da6*", "All"),
             ("-timeout", "All"),
             ("timeout OR 500", "All"),
             ("timeout OR reset", "Or([Word('timeout'), Word('reset')])"),
@@ -192,6 +219,8 @@ mod tests {
         for (query, expected) in cases {
             assert_eq!(narrow(query), expected, "{query}");
         }
+        let key = narrow("\"a<status\":*");
+        assert!(key.contains("Word('u003cstatus')"), "{key}");
         let value = narrow("msg:timeout");
         assert!(value.contains("Word('ntimeout')") && value.contains("Word('u003ctimeout')"), "{value}");
         let id = narrow("4bf92f3577b34da6a3ce929d0e0e4736");

@@ -6,6 +6,7 @@
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::block::overlay::is_filler;
 use crate::block::tokens::is_word_byte;
 
 /// See the module.
@@ -83,6 +84,21 @@ impl Needle {
         }
     }
 
+    /// Of a line of overlaid text in which it was found: whether it stands beside hidden bytes wherever it does. Those were letters
+    /// or digits, so that only the restored text says whether it stands alone.
+    pub fn is_beside_hidden(&self, line: &[u8], lower: &[u8]) -> bool {
+        let mut from = 0;
+        while let Some((begin, end)) = self.find(line, lower, from) {
+            let before = self.bound.0 && lower[..begin].last().is_some_and(|byte| is_filler(*byte));
+            let behind = self.bound.1 && lower.get(end).is_some_and(|byte| is_filler(*byte));
+            if !before && !behind {
+                return false;
+            }
+            from = begin + 1;
+        }
+        true
+    }
+
     /// Whether it stands in `line`.
     pub fn is_in(&self, line: &[u8], lower: &[u8]) -> bool {
         self.find(line, lower, 0).is_some()
@@ -118,6 +134,7 @@ impl Needle {
             || self.text.split(|byte| !is_hideable(byte)).any(|run| run.len() >= 4)
             || edges.into_iter().flatten().any(|byte| *byte == b'-')
             || open && self.text.last().is_some_and(is_hideable)
+            || self.text.iter().any(|byte| is_filler(*byte))
             || self.text.is_empty()
     }
 }
@@ -156,8 +173,25 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_beside_something_hidden_is_in_doubt() {
+        for (text, line, expected) in [
+            ("t", "\u{2}\u{2}t\u{2}\u{2}", true),
+            ("t", "\u{2}\u{2}t\u{2}\u{2} t", false),
+            ("req_", "req_\u{1}\u{1}", true),
+            ("id=", "id=\u{1}\u{1}", false),
+        ] {
+            assert_eq!(
+                Needle::words(text).is_beside_hidden(line.as_bytes(), line.as_bytes()),
+                expected,
+                "{text} {line}"
+            );
+        }
+        assert!(!Needle::prefix("req_").is_beside_hidden(b"req_\x01", b"req_\x01"));
+    }
+
+    #[test]
     fn what_may_stand_in_a_hidden_place() {
-        for text in ["500", "feed", "a-b-", "trace 4", "facade x", "-x", "Ü"] {
+        for text in ["500", "feed", "a-b-", "trace 4", "facade x", "-x", "Ü", "\u{1}", "x\u{5}y"] {
             assert!(Needle::words(text).may_be_hidden(), "{text}");
         }
         for text in ["timeout", "connection reset", "bad", "a-z"] {

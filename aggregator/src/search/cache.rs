@@ -40,6 +40,11 @@ impl BlockCache {
         self.0.insert(key, Arc::clone(columns));
     }
 
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.0.clear();
+    }
+
     /// Bytes that are held.
     pub fn bytes(&self) -> u64 {
         self.0.weight()

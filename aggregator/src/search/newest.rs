@@ -106,16 +106,18 @@ impl Collector for Newest {
         // Of a block with many records only those are made that may be shown.
         if wanted.len() > self.limit {
             let times = block.view.times()?;
-            let after = self.after.as_ref().map(|after| after.time);
+            if let Some(after) = self.after.as_ref().map(|after| after.time) {
+                match self.order {
+                    Order::Newest => wanted.retain(|record| times[*record] <= after),
+                    Order::Oldest => wanted.retain(|record| times[*record] >= after),
+                }
+            }
+            // Those of the cursor's own time may have been shown: they take no other record's place.
+            let of_cursor = |record: &&usize| self.after.as_ref().is_some_and(|after| after.time == times[**record]);
+            let enough = self.limit + wanted.iter().filter(of_cursor).count();
             match self.order {
-                Order::Newest => {
-                    wanted.retain(|record| after.is_none_or(|after| times[*record] <= after));
-                    keep_first(&mut wanted, self.limit, |record| std::cmp::Reverse(times[record]));
-                }
-                Order::Oldest => {
-                    wanted.retain(|record| after.is_none_or(|after| times[*record] >= after));
-                    keep_first(&mut wanted, self.limit, |record| times[record]);
-                }
+                Order::Newest => keep_first(&mut wanted, enough, |record| std::cmp::Reverse(times[record])),
+                Order::Oldest => keep_first(&mut wanted, enough, |record| times[record]),
             }
             wanted.sort_unstable();
         }
@@ -158,4 +160,75 @@ fn keep_first<K: Ord>(records: &mut Vec<usize>, limit: usize, key: impl Fn(usize
     let (_, last, _) = records.select_nth_unstable_by_key(limit, |record| key(*record));
     let last = key(*last);
     records.retain(|record| key(*record) <= last);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::batch::Batch;
+    use crate::head::appender::{Appender, Limits};
+    use crate::head::view::Head;
+    use crate::query::predicate::Predicate;
+    use crate::search::cache::BlockCache;
+    use crate::search::scan::{Scan, Shared, Step, Wanted};
+    use crate::source::Source;
+
+    /// A head with one block, in which records of a byte have these times.
+    fn head(times: &[i64]) -> Arc<Head> {
+        let head = Arc::new(Head::new(Vec::new()));
+        let limits = Limits { block_bytes: 1 << 20, head_bytes: 1 << 30, head_age: Duration::MAX };
+        let mut appender = Appender::new(Arc::clone(&head), limits, mpsc::channel().0);
+        let source = Source {
+            id: Uuid::from_u128(7),
+            agent: Uuid::nil(),
+            host: "h".into(),
+            service: "s".into(),
+            path: Vec::new(),
+            labels: Vec::new(),
+        };
+        let count = times.len();
+        let batch = Batch {
+            end: count as u64,
+            lengths: vec![1; count],
+            times: times.to_vec(),
+            severities: vec![3; count],
+            flags: vec![0; count],
+            id_counts: vec![0; count],
+            raw: vec![b'\n'; count],
+            ..Batch::default()
+        };
+        appender.append(&Arc::new(source), &batch, 1, 1);
+        head
+    }
+
+    /// The positions on each page.
+    fn pages(head: &Head, order: Order, limit: usize) -> Vec<Vec<u64>> {
+        let (mut pages, mut after) = (Vec::new(), None);
+        loop {
+            let wanted = Wanted { predicate: Arc::new(Predicate::All), times: (i64::MIN, i64::MAX), order };
+            let mut scan = Scan::begin(head, wanted).unwrap();
+            let mut newest = Newest::new(order, limit, after);
+            let shared = Shared { head, cache: &BlockCache::new(0), deadline: None };
+            while scan.slice(&shared, &mut newest).unwrap() == Step::More {}
+            let page = newest.finish(None);
+            pages.push(page.records.iter().map(|record| record.position).collect());
+            after = page.next;
+            if after.is_none() {
+                return pages;
+            }
+        }
+    }
+
+    #[test]
+    fn records_of_the_cursors_time_hide_no_others() {
+        let head = head(&[9, 5, 5, 5, 5, 5, 1, 2]);
+        assert_eq!(pages(&head, Order::Newest, 3), [vec![0, 5, 4], vec![3, 2, 1], vec![7, 6]]);
+        assert_eq!(pages(&head, Order::Oldest, 3), [vec![6, 7, 1], vec![2, 3, 4], vec![5, 0]]);
+        assert_eq!(pages(&head, Order::Newest, 1).concat(), [0, 5, 4, 3, 2, 1, 7, 6]);
+    }
 }

@@ -1,0 +1,147 @@
+//! Random queries over random logs, record by record against a naive scan of the same lines: in open, full and sealed blocks, on
+//! disk, over several days, across restarts, and while commits and merges run.
+//!
+//! A run is a row of worlds, each with a seed of its own, for some seconds or for `CLEW_SOAK_SECONDS`. A failure names the seed of
+//! its world; `CLEW_SEED` begins with it.
+
+mod oracle;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use oracle::check::Question;
+use oracle::house::House;
+use oracle::logs::{Arrival, Entry, Logs};
+use oracle::naive::Naive;
+use oracle::queries::Queries;
+use tokio::runtime::Runtime;
+
+/// So long does each of the tests take, unless asked otherwise.
+const USUAL: Duration = Duration::from_secs(8);
+/// So many queries are asked in each state of a world that stands still.
+const QUERIES: usize = 100;
+/// How deep a query's groups nest.
+const DEPTH_MAX: usize = 3;
+
+/// How many queries were asked, and of how many there was something to be found.
+#[derive(Default)]
+struct Tally {
+    asked: usize,
+    fruitful: usize,
+}
+
+/// Plays worlds until the time is up, at least one.
+fn play(name: &str, world: impl Fn(&mut Rng) -> Tally) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+    let time = number("CLEW_SOAK_SECONDS").map_or(USUAL, Duration::from_secs);
+    let first = number("CLEW_SEED").unwrap_or_else(|| fastrand::u64(..1_000_000_000));
+    let began = Instant::now();
+    let (mut worlds, mut all) = (0, Tally::default());
+    while worlds == 0 || began.elapsed() < time {
+        let seed = Seed(first + worlds);
+        let Tally { asked, fruitful } = world(&mut Rng::with_seed(seed.0));
+        all.asked += asked;
+        all.fruitful += fruitful;
+        worlds += 1;
+    }
+    let Tally { asked, fruitful } = all;
+    println!("{name}: {asked} queries, {fruitful} of them fruitful, in {worlds} worlds from seed {first}");
+}
+
+/// Says so when its world fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- failed with CLEW_SEED={}", self.0);
+        }
+    }
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().build().unwrap()
+}
+
+fn question(random: &mut Rng, logs: &Logs, entries: &[Entry]) -> Option<Question> {
+    let queries = Queries { entries, ids: &|random| logs.id(random) };
+    let depth = random.usize(..=DEPTH_MAX);
+    let query = queries.query(random, depth);
+    Question::new(random, query, entries)
+}
+
+#[test]
+fn pages_are_what_a_naive_scan_finds() {
+    play("still", |random| {
+        let directory = tempfile::tempdir().unwrap();
+        let (runtime, mut naive) = (runtime(), Naive::default());
+        let mut house = House::open(directory.path(), random);
+        let mut logs = Logs::new(random);
+        let (mut entries, mut tally) = (Vec::new(), Tally::default());
+        for _ in 0..random.usize(2..8) {
+            for _ in 0..random.usize(1..12) {
+                let arrival = logs.arrival(random);
+                house.intake.take(&arrival);
+                entries.extend(arrival.entries);
+            }
+            match random.u8(..4) {
+                0 => house.intake.commit(),
+                1 => {
+                    house.close();
+                    house = House::open(directory.path(), random);
+                }
+                _ => {}
+            }
+            for _ in 0..QUERIES {
+                if let Some(question) = question(random, &logs, &entries) {
+                    tally.fruitful += usize::from(question.check(&runtime, &house.store, &mut naive, &entries));
+                    tally.asked += 1;
+                }
+            }
+        }
+        house.close();
+        tally
+    });
+}
+
+#[test]
+fn searches_see_all_that_had_come_in_while_more_comes_in() {
+    play("moving", |random| {
+        let directory = tempfile::tempdir().unwrap();
+        let (runtime, mut naive) = (runtime(), Naive::default());
+        let mut house = House::open(directory.path(), random);
+        let mut logs = Logs::new(random);
+        let arrivals: Vec<Arrival> = (0..random.usize(50..150)).map(|_| logs.arrival(random)).collect();
+        let commits: Vec<bool> = arrivals.iter().map(|_| random.u8(..6) == 0).collect();
+        let entries: Vec<Entry> = arrivals.iter().flat_map(|arrival| arrival.entries.clone()).collect();
+        // How many records have begun to come in, and how many have come in.
+        let (begun, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let mut tally = Tally::default();
+        std::thread::scope(|scope| {
+            let intake = &mut house.intake;
+            let (begun, done) = (&begun, &done);
+            let feeder = scope.spawn(move || {
+                for (arrival, commit) in arrivals.iter().zip(commits) {
+                    begun.fetch_add(arrival.entries.len(), Ordering::SeqCst);
+                    intake.take(arrival);
+                    done.fetch_add(arrival.entries.len(), Ordering::SeqCst);
+                    if commit {
+                        intake.commit();
+                    }
+                }
+            });
+            while !feeder.is_finished() {
+                let Some(question) = question(random, &logs, &entries) else { continue };
+                let before = done.load(Ordering::SeqCst);
+                let found = question.ask(&runtime, &house.store, entries.len());
+                let after = begun.load(Ordering::SeqCst);
+                question.check_between(&found, &mut naive, &entries[..before], &entries[..after]);
+                tally.asked += 1;
+                tally.fruitful += usize::from(!found.is_empty());
+            }
+        });
+        house.close();
+        tally
+    });
+}
