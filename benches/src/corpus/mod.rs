@@ -183,7 +183,7 @@ fn write(folder: &Path, parameters: Parameters, shape: Shape) -> anyhow::Result<
 
 /// A record that waits for its turn. The heap gives the earliest first.
 #[derive(PartialEq, Eq)]
-struct Pending {
+pub struct Pending {
     time_ns: u64,
     order: u32,
     file: usize,
