@@ -55,6 +55,7 @@ fn main() -> ExitCode {
     };
     exit::abort_on_panic();
     telemetry::start();
+    raise_file_limit();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return exit::fail(PROGRAM, exit::FAILURE, error),
@@ -73,6 +74,13 @@ fn main() -> ExitCode {
         Err(error) if error.is::<ConfigError>() => exit::fail(PROGRAM, exit::CONFIG, error),
         Err(error) => exit::fail(PROGRAM, exit::FAILURE, format!("{error:#}")),
     }
+}
+
+/// Every client holds a connection open, and those who follow hold it for ever: they must not take away the files of the index.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

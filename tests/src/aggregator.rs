@@ -118,6 +118,11 @@ impl Aggregator {
         format!("http://127.0.0.1:{}", self.http_port)
     }
 
+    /// The same without a scheme.
+    pub fn http_address(&self) -> String {
+        format!("127.0.0.1:{}", self.http_port)
+    }
+
     /// A client of its HTTP API.
     pub fn api(&self) -> Api {
         Api::new(self.http_url())

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use serde_json::Value;
+use ureq::AsSendBody;
+use ureq::http::Request;
 
 /// Bounds one call: a replay of a torn WAL on a busy machine may take a while, for ever it may not.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -21,6 +23,8 @@ pub struct Api {
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
+    /// Methods that the route has, when it was asked with another.
+    pub allow: String,
     pub body: Vec<u8>,
 }
 
@@ -64,6 +68,7 @@ impl Api {
     pub fn new(base: String) -> Self {
         let http = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .allow_non_standard_methods(true)
             .timeout_global(Some(CALL_DEADLINE))
             .build()
             .new_agent();
@@ -72,30 +77,43 @@ impl Api {
 
     /// GET, with an error only when there was no answer.
     pub fn try_get(&self, path: &str, accept: &str) -> Result<Answer, String> {
-        let url = format!("{}{path}", self.base);
-        let mut response =
-            self.http.get(&url).header("accept", accept).call().map_err(|error| format!("GET {url}: {error}"))?;
-        let content_type =
-            response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let request = Request::get(format!("{}{path}", self.base)).header("accept", accept);
+        self.send(request.body(()).map_err(|error| format!("GET {path}: {error}"))?)
+    }
+
+    /// POST of JSON; no answer is a failure.
+    pub fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request("POST", path, body.to_string())
+    }
+
+    /// Any method; no answer is a failure.
+    pub fn request(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let request = request.header("content-type", "application/json");
+        let body = body.into();
+        let answer = if body.is_empty() {
+            self.send(request.body(()).expect("a request"))
+        } else {
+            self.send(request.body(body).expect("a request"))
+        };
+        answer.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn send(&self, request: Request<impl AsSendBody>) -> Result<Answer, String> {
+        let what = format!("{} {}", request.method(), request.uri());
+        let mut response = self.http.run(request).map_err(|error| format!("{what}: {error}"))?;
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (content_type, allow) = (header("content-type"), header("allow"));
         let body = response
             .body_mut()
             .with_config()
             .limit(ANSWER_BYTES_MAX)
             .read_to_vec()
-            .map_err(|error| format!("read {url}: {error}"))?;
-        Ok(Answer { status: response.status().as_u16(), content_type, body })
-    }
-
-    /// POST of JSON; no answer is a failure.
-    pub fn post(&self, path: &str, body: &Value) -> Answer {
-        let url = format!("{}{path}", self.base);
-        let sent = self.http.post(&url).header("content-type", "application/json").send(body.to_string());
-        let mut response = sent.unwrap_or_else(|error| panic!("POST {url}: {error}"));
-        let content_type = response.headers().get("content-type").and_then(|value| value.to_str().ok());
-        let content_type = content_type.unwrap_or_default().to_owned();
-        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
-        let body = body.unwrap_or_else(|error| panic!("read {url}: {error}"));
-        Answer { status: response.status().as_u16(), content_type, body }
+            .map_err(|error| format!("read {what}: {error}"))?;
+        Ok(Answer { status: response.status().as_u16(), content_type, allow, body })
     }
 
     /// GET; no answer is a failure.
@@ -131,6 +149,12 @@ impl Api {
             status => Err(format!("transaction {id}: status {status}: {}", String::from_utf8_lossy(&answer.body))),
         }
     }
+}
+
+/// A text as a value in an address.
+pub fn escaped(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(byte);
+    text.bytes().map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn record(line: &[u8]) -> Result<Record, String> {

@@ -11,6 +11,8 @@
 //! | `programs` | where the binaries are, and ports for them |
 //! | `aggregator`, `agent` | the two programs with their configs |
 //! | `api` | the aggregator's HTTP API as a client sees it |
+//! | `follow` | a client that follows what comes in |
+//! | `known` | lines of which everything is known that can be asked |
 //! | `line` | log lines of several formats that carry an ID and a number |
 //! | `logfile` | a log file with rename-and-create rotation |
 //! | `writer` | threads that write lines to files until they are stopped |
@@ -20,6 +22,8 @@
 pub mod agent;
 pub mod aggregator;
 pub mod api;
+pub mod follow;
+pub mod known;
 pub mod line;
 pub mod logfile;
 pub mod oracle;

@@ -84,8 +84,9 @@ pub fn rewrite(partition: &Arc<Partition>, job: &mut Deletion, predicate: &Predi
     job.transactions_deleted += rows.deleted;
     job.partitions.push(partition::name(partition.day));
     drop(committed);
-    // A segment is written anew without what was deleted in it.
-    for segment in segments {
+    // A segment is written anew without what was deleted in it. One of which nothing is left is gone with the commit.
+    let left = partition.segments()?;
+    for segment in segments.into_iter().filter(|segment| left.contains(segment)) {
         writer.merge(&[segment]).wait()?;
     }
     writer.garbage_collect_files().wait()?;

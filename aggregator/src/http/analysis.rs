@@ -44,6 +44,9 @@ const FACETS_DISCOVERED: usize = 8;
 const INTERVALS_S: [i64; 18] =
     [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
 
+/// Names of the histogram's parameters.
+pub const HISTOGRAM: &[&str] = &["q", "from", "to", "timeout", "interval", "by"];
+
 /// Parameters of the histogram.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -57,7 +60,7 @@ struct HistogramParameters {
 /// `/api/v1/logs/histogram`.
 pub async fn histogram(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/histogram");
-    let parameters: HistogramParameters = arguments.read(&["q", "from", "to", "timeout", "interval", "by"])?;
+    let parameters: HistogramParameters = arguments.read(HISTOGRAM)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let mut wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;
@@ -178,6 +181,9 @@ fn meta<C>(searched: &Searched<C>, started: Instant, mut warnings: Vec<String>) 
     })
 }
 
+/// Names of the facets' parameters.
+pub const FACETS: &[&str] = &["q", "from", "to", "timeout", "fields", "limit"];
+
 /// Parameters of the facets.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -191,7 +197,7 @@ struct FacetParameters {
 /// `/api/v1/logs/facets`.
 pub async fn facets(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/facets");
-    let parameters: FacetParameters = arguments.read(&["q", "from", "to", "timeout", "fields", "limit"])?;
+    let parameters: FacetParameters = arguments.read(FACETS)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;
@@ -254,15 +260,16 @@ struct StatisticsParameters {
     limit: Option<String>,
 }
 
-const STATISTICS_KNOWN: [&str; 11] =
-    ["q", "from", "to", "timeout", "field", "distinct", "by", "interval", "percentiles", "sort", "limit"];
+/// Names of the statistics' parameters.
+pub const STATISTICS: &[&str] =
+    &["q", "from", "to", "timeout", "field", "distinct", "by", "interval", "percentiles", "sort", "limit"];
 /// What is told unless asked otherwise.
 const PERCENTILES_USUAL: &str = "50,90,95,99";
 
 /// `/api/v1/logs/stats`.
 pub async fn stats(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/stats");
-    let parameters: StatisticsParameters = arguments.read(&STATISTICS_KNOWN)?;
+    let parameters: StatisticsParameters = arguments.read(STATISTICS)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;
@@ -378,6 +385,9 @@ fn group_answer(names: &[String], (time, values): &GroupKey, group: &Group, perc
     answer
 }
 
+/// Names of the fields' parameters.
+pub const FIELDS: &[&str] = &["q", "from", "to", "timeout", "sample"];
+
 /// Parameters of the fields.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -390,7 +400,7 @@ struct FieldParameters {
 /// `/api/v1/fields`.
 pub async fn fields(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/fields");
-    let parameters: FieldParameters = arguments.read(&["q", "from", "to", "timeout", "sample"])?;
+    let parameters: FieldParameters = arguments.read(FIELDS)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;

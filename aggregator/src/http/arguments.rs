@@ -5,14 +5,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, RawQuery, Request};
 use axum::http::Method;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::problem::Problem;
 
 /// A body may have so many bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The parameters by name; their values are text, or lists of text.
+/// The parameters by name; their values are text.
 pub struct Arguments(Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for Arguments {
@@ -23,13 +23,28 @@ impl<S: Send + Sync> FromRequest<S> for Arguments {
         let RawQuery(query) = parts.extract().await.unwrap_or(RawQuery(None));
         let mut arguments = Self::of_query(query.as_deref().unwrap_or_default())?;
         if parts.method == Method::POST {
-            let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| Problem::BadParameter {
-                name: "body",
-                detail: format!("{error}; it may have {BODY_BYTES_MAX} bytes"),
-            })?;
+            let bytes = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(unreadable)?;
             arguments.add_body(&bytes)?;
         }
         Ok(arguments)
+    }
+}
+
+/// As a person would write it: some clients have no other numbers than `100.0` and `1e3`.
+fn spelled(number: &Number) -> String {
+    match number.as_f64().filter(|_| number.is_f64()) {
+        Some(float) => float.to_string(),
+        None => number.to_string(),
+    }
+}
+
+/// Why a body could not be read.
+fn unreadable(error: axum::Error) -> Problem {
+    let is_too_large = error.into_inner().is::<http_body_util::LengthLimitError>();
+    if is_too_large {
+        Problem::BodyTooLarge { max: BODY_BYTES_MAX }
+    } else {
+        Problem::BadParameter { name: "body", detail: "it broke off".into() }
     }
 }
 
@@ -58,9 +73,11 @@ impl Arguments {
             let value = match value {
                 Value::Null => continue,
                 Value::String(text) => text,
-                Value::Number(number) => number.to_string(),
+                Value::Number(number) => spelled(&number),
                 Value::Bool(value) => value.to_string(),
-                Value::Array(_) | Value::Object(_) => return Err(bad(format!("{name:?} has to be text or a number"))),
+                Value::Array(_) | Value::Object(_) => {
+                    return Err(bad(format!("{name:?} has to be text or a number")));
+                }
             };
             self.0.insert(name, Value::String(value));
         }
@@ -80,5 +97,50 @@ impl Arguments {
         }
         serde_json::from_value(Value::Object(self.0))
             .map_err(|error| Problem::BadParameter { name: "query", detail: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn posted(body: &str) -> Result<Map<String, Value>, Problem> {
+        let mut arguments = Arguments::of_query("limit=1&q=a")?;
+        arguments.add_body(&Bytes::copy_from_slice(body.as_bytes()))?;
+        Ok(arguments.0)
+    }
+
+    #[test]
+    fn values_of_a_body_are_text() {
+        for (value, wanted) in [
+            ("100", "100"),
+            ("100.0", "100"),
+            ("1e3", "1000"),
+            ("1764071000.5", "1764071000.5"),
+            ("1795601702123456789", "1795601702123456789"),
+            ("\"100\"", "100"),
+            ("true", "true"),
+            ("null", "1"),
+        ] {
+            let arguments = posted(&format!("{{\"limit\":{value}}}")).expect(value);
+            assert_eq!((&arguments["limit"], &arguments["q"]), (&Value::from(wanted), &Value::from("a")), "{value}");
+        }
+        for body in ["", " {} "] {
+            assert_eq!(posted(body).map_err(|problem| problem.to_string()).map(|known| known.len()), Ok(2), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_of_texts_is_refused() {
+        for body in ["[]", "5", "null", "{", "{\"q\":[1]}", "{\"q\":{}}", "{} {}", "\u{0}"] {
+            assert!(matches!(posted(body), Err(Problem::BadParameter { name: "body", .. })), "{body:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_there_once_and_known() {
+        assert!(Arguments::of_query("q=a&q=b").is_err());
+        let problem = Arguments::of_query("limitt=5").and_then(|arguments| arguments.read::<Value>(&["limit"]));
+        assert!(problem.expect_err("a wrong name").to_string().contains("did you mean \"limit\"?"));
     }
 }

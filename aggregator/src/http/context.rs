@@ -29,6 +29,9 @@ const FILES_MAX: usize = 8;
 /// Around the time of the record, if it is told, nanoseconds: most of the time its neighbours are near.
 const WINDOWS_NS: [i64; 2] = [600_000_000_000, 21_600_000_000_000];
 
+/// Names of the route's parameters.
+pub const PARAMETERS: &[&str] = &["source", "position", "time", "before", "after", "timeout"];
+
 /// Parameters of the route.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -44,7 +47,7 @@ struct Parameters {
 /// The handler.
 pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/context");
-    let parameters: Parameters = arguments.read(&["source", "position", "time", "before", "after", "timeout"])?;
+    let parameters: Parameters = arguments.read(PARAMETERS)?;
     let started = Instant::now();
     let source = Uuid::try_parse(&parameters.source).map_err(|_| Problem::BadParameter {
         name: "source",
@@ -75,7 +78,7 @@ pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Jso
     let mut answer = None;
     for times in windows {
         let wanted = Wanted { predicate: Arc::clone(&predicate), times, order: Order::Newest };
-        let collector = Around::new(ids.clone(), target, before, after);
+        let collector = Around::new(&ids, target, before, after);
         let searched = api.store.search(wanted, collector, Some(deadline)).await.ok_or(Problem::Stopping)??;
         let enough = searched.collector.is_gapless() || searched.is_late;
         answer = Some(searched);
@@ -115,7 +118,7 @@ pub async fn context(State(api): State<Api>, arguments: Arguments) -> Result<Jso
     })))
 }
 
-/// The incarnations of the file that `source` is one of, in the order in which they were written. None: it is not known.
+/// The incarnations of the file that `source` is one of, in the order in which they came in last. None: it is not known.
 fn files(state: &registry::State, source: Uuid) -> Option<Vec<Arc<crate::source::Source>>> {
     let own = state.sources.get(&source)?;
     let stem = |entry: &SourceEntry| stem(&entry.source.path).to_vec();
@@ -126,7 +129,7 @@ fn files(state: &registry::State, source: Uuid) -> Option<Vec<Arc<crate::source:
             && (entry.source.id == source || stem(entry) == own_stem)
     };
     let mut files: Vec<&SourceEntry> = state.sources.values().filter(is_relative).collect();
-    // An incarnation gets its last record before the one behind it does.
+    // Most of the time an incarnation gets its last record before the one behind it does; the records' times have the last word.
     files.sort_by_key(|entry| (entry.last_ns, entry.source.id));
     let place = files.iter().position(|entry| entry.source.id == source)?;
     let shown = &files[place.saturating_sub(FILES_MAX)..files.len().min(place + FILES_MAX + 1)];

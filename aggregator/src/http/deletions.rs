@@ -19,6 +19,9 @@ use crate::query::language::parser;
 use crate::search::facets::Facets;
 use crate::search::scan::Order;
 
+/// Names of the parameters of a request for a deletion.
+pub const PARAMETERS: &[&str] = &["q", "from", "to", "timeout", "txn", "dry_run"];
+
 /// Parameters of a request for a deletion.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -31,13 +34,13 @@ struct Parameters {
 
 /// `POST /api/v1/admin/deletions`.
 pub async fn create(State(api): State<Api>, arguments: Arguments) -> Result<Response, Problem> {
-    let parameters: Parameters = arguments.read(&["q", "from", "to", "timeout", "txn", "dry_run"])?;
+    let parameters: Parameters = arguments.read(PARAMETERS)?;
     let now = clock::now_ns();
     let query = query(&parameters)?;
     let asked = Asked { q: query.clone(), ..parameters.asked };
     let wanted = asked.wanted(Order::Newest, now)?;
     let times = wanted.times;
-    if matches!(parameters.dry_run.as_deref(), Some("true" | "1")) {
+    if is_dry(parameters.dry_run.as_deref())? {
         let deadline = asked.deadline(api.search_timeout)?;
         let searched = api.store.search(wanted, Facets::new(Vec::new()), Some(deadline)).await;
         let searched = searched.ok_or(Problem::Stopping)??;
@@ -56,6 +59,18 @@ pub async fn create(State(api): State<Api>, arguments: Arguments) -> Result<Resp
     let job = job.map_err(|_| Problem::Stopping)?.map_err(|error| Problem::Catalog { detail: error.to_string() })?;
     tracing::info!("deletion {} of {:?} is taken on", job.id, job.query);
     Ok((StatusCode::ACCEPTED, Json(answer(&job))).into_response())
+}
+
+/// What is no clear yes or no deletes nothing.
+fn is_dry(text: Option<&str>) -> Result<bool, Problem> {
+    match text {
+        Some("true" | "1") => Ok(true),
+        None | Some("false" | "0") => Ok(false),
+        Some(other) => {
+            let detail = format!("{other:?} is neither true nor false");
+            Err(Problem::BadParameter { name: "dry_run", detail })
+        }
+    }
 }
 
 fn deletions(api: &Api) -> std::sync::Arc<Deletions> {

@@ -2,7 +2,8 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
-//! | `router` | the routes |
+//! | `router` | the routes, as a table |
+//! | `openapi` | `/openapi.json`: what they take and answer |
 //! | `api` | what all handlers share |
 //! | `arguments` | a request's parameters, from query string or body |
 //! | `parameters` | those that several routes have |
@@ -25,6 +26,7 @@ pub mod arguments;
 pub mod context;
 pub mod cursor;
 pub mod deletions;
+pub mod openapi;
 pub mod parameters;
 pub mod problem;
 pub mod process;

@@ -38,6 +38,11 @@ pub enum Problem {
         /// What was asked for.
         name: String,
     },
+    /// The body of the request has more bytes than may be.
+    BodyTooLarge {
+        /// How many may be.
+        max: usize,
+    },
     /// So many are served already.
     TooMany {
         /// What there are too many of.
@@ -95,6 +100,9 @@ impl Problem {
             Self::Unknown { what, name } => {
                 (StatusCode::NOT_FOUND, "not found", format!("there is no {what} {name}"), none)
             }
+            Self::BodyTooLarge { max } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body too large", format!("the body may have {max} bytes"), none)
+            }
             Self::TooMany { what, max } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many at a time",
@@ -102,11 +110,14 @@ impl Problem {
                 none,
             ),
             Self::NoRoute => {
-                (StatusCode::NOT_FOUND, "no such route", "the API is described in the README".into(), none)
+                (StatusCode::NOT_FOUND, "no such route", "the API is described at /openapi.json".into(), none)
             }
-            Self::Method => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method not allowed", "this route is read with GET".into(), none)
-            }
+            Self::Method => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method not allowed",
+                "the header `allow` names the methods of this route".into(),
+                none,
+            ),
             Self::Catalog { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "catalog failed", detail, none),
             Self::Damaged { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail, none),
             Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
@@ -127,6 +138,7 @@ impl std::fmt::Display for Problem {
             Self::Query { error, .. } => write!(formatter, "{error}"),
             Self::UnknownTransaction { id, .. } => write!(formatter, "no record carries the ID {id:?}"),
             Self::Unknown { what, name } => write!(formatter, "there is no {what} {name}"),
+            Self::BodyTooLarge { max } => write!(formatter, "the body has more than {max} bytes"),
             Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),

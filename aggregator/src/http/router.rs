@@ -1,31 +1,68 @@
-//! The routes.
+//! The routes, as a table. `openapi.json` describes them, and a test holds the two against each other.
 
 use axum::Router;
-use axum::routing::get;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::api::Api;
 use super::problem::Problem;
-use super::{analysis, context, deletions, process, search, status, tail, transactions};
+use super::{analysis, context, deletions, openapi, process, search, status, tail, transactions};
+
+/// One route; a path has several of them where its methods do different things.
+pub struct Route {
+    /// With its parameters in braces.
+    pub path: &'static str,
+    /// HEAD goes with GET.
+    pub methods: &'static [Method],
+    /// The names that it takes: in the query string of a GET, in the body of a POST.
+    pub parameters: &'static [&'static str],
+    handler: fn(MethodFilter) -> MethodRouter<Api>,
+}
+
+const READ: &[Method] = &[Method::GET];
+/// A query may be longer than an address.
+const ASK: &[Method] = &[Method::GET, Method::POST];
+const CHANGE: &[Method] = &[Method::POST];
 
 /// All routes.
+pub const ROUTES: &[Route] = &[
+    Route::new("/livez", READ, &[], |methods| on(methods, process::livez)),
+    Route::new("/readyz", READ, &[], |methods| on(methods, process::readyz)),
+    Route::new("/metrics", READ, &[], |methods| on(methods, process::metrics)),
+    Route::new("/openapi.json", READ, &[], |methods| on(methods, openapi::openapi)),
+    Route::new("/api/v1/logs/search", ASK, search::PARAMETERS, |methods| on(methods, search::search)),
+    Route::new("/api/v1/logs/histogram", ASK, analysis::HISTOGRAM, |methods| on(methods, analysis::histogram)),
+    Route::new("/api/v1/logs/facets", ASK, analysis::FACETS, |methods| on(methods, analysis::facets)),
+    Route::new("/api/v1/logs/stats", ASK, analysis::STATISTICS, |methods| on(methods, analysis::stats)),
+    Route::new("/api/v1/logs/context", ASK, context::PARAMETERS, |methods| on(methods, context::context)),
+    Route::new("/api/v1/logs/tail", READ, tail::PARAMETERS, |methods| on(methods, tail::tail)),
+    Route::new("/api/v1/fields", ASK, analysis::FIELDS, |methods| on(methods, analysis::fields)),
+    Route::new("/api/v1/transactions/{id}", READ, transactions::PARAMETERS, |methods| on(methods, transactions::get)),
+    Route::new("/api/v1/admin/deletions", READ, &[], |methods| on(methods, deletions::list)),
+    Route::new("/api/v1/admin/deletions", CHANGE, deletions::PARAMETERS, |methods| on(methods, deletions::create)),
+    Route::new("/api/v1/admin/deletions/{id}", READ, &[], |methods| on(methods, deletions::get)),
+    Route::new("/api/v1/status/agents", READ, &[], |methods| on(methods, status::agents)),
+    Route::new("/api/v1/status/storage", READ, &[], |methods| on(methods, status::storage)),
+];
+
+impl Route {
+    const fn new(
+        path: &'static str,
+        methods: &'static [Method],
+        parameters: &'static [&'static str],
+        handler: fn(MethodFilter) -> MethodRouter<Api>,
+    ) -> Self {
+        Self { path, methods, parameters, handler }
+    }
+
+    fn method_router(&self) -> MethodRouter<Api> {
+        let filters = self.methods.iter().map(|method| MethodFilter::try_from(method.clone()).expect("a known method"));
+        (self.handler)(filters.reduce(MethodFilter::or).expect("a route has a method"))
+    }
+}
+
+/// All routes, ready to be served.
 pub fn build(api: Api) -> Router {
-    Router::new()
-        .route("/livez", get(process::livez))
-        .route("/readyz", get(process::readyz))
-        .route("/metrics", get(process::metrics))
-        .route("/api/v1/transactions/{id}", get(transactions::get))
-        .route("/api/v1/logs/search", get(search::search).post(search::search))
-        .route("/api/v1/logs/histogram", get(analysis::histogram).post(analysis::histogram))
-        .route("/api/v1/logs/facets", get(analysis::facets).post(analysis::facets))
-        .route("/api/v1/logs/stats", get(analysis::stats).post(analysis::stats))
-        .route("/api/v1/logs/tail", get(tail::tail))
-        .route("/api/v1/logs/context", get(context::context).post(context::context))
-        .route("/api/v1/fields", get(analysis::fields).post(analysis::fields))
-        .route("/api/v1/admin/deletions", get(deletions::list).post(deletions::create))
-        .route("/api/v1/admin/deletions/{id}", get(deletions::get))
-        .route("/api/v1/status/agents", get(status::agents))
-        .route("/api/v1/status/storage", get(status::storage))
-        .fallback(async || Problem::NoRoute)
-        .method_not_allowed_fallback(async || Problem::Method)
-        .with_state(api)
+    let router = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, route.method_router()));
+    router.fallback(async || Problem::NoRoute).method_not_allowed_fallback(async || Problem::Method).with_state(api)
 }

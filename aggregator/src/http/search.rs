@@ -45,7 +45,8 @@ pub struct Parameters {
     cursor: Option<String>,
 }
 
-const KNOWN: [&str; 7] = ["q", "from", "to", "order", "limit", "cursor", "timeout"];
+/// Names of the route's parameters.
+pub const PARAMETERS: &[&str] = &["q", "from", "to", "order", "limit", "cursor", "timeout"];
 
 /// What is to be searched, once the parameters are understood.
 struct Search {
@@ -56,7 +57,7 @@ struct Search {
 /// The handler.
 pub async fn search(State(api): State<Api>, headers: HeaderMap, arguments: Arguments) -> Result<Response, Problem> {
     let timer = api.timer("/api/v1/logs/search");
-    let parameters: Parameters = arguments.read(&KNOWN)?;
+    let parameters: Parameters = arguments.read(PARAMETERS)?;
     let order = match parameters.order.as_deref() {
         None | Some("newest") => Order::Newest,
         Some("oldest") => Order::Oldest,

@@ -2,10 +2,10 @@
 //!
 //! `record` events carry an ID, with which a client that lost its connection goes on (`Last-Event-ID`) without missing or repeating
 //! one, as long as the ring holds what came in meanwhile (`head::tail`). What it does not hold any more is told by a `dropped` event:
-//! a slow client loses records, and learns how many; it slows down nobody else.
+//! a slow client loses records, and learns how many; it slows down nobody else. Now and then a `position` event carries an ID alone.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -39,6 +39,9 @@ const BATCHES_MAX: usize = 64;
 const GATHER: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// Names of the route's parameters.
+pub const PARAMETERS: &[&str] = &["q"];
+
 /// Parameters of the route.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -48,7 +51,7 @@ pub struct Parameters {
 
 /// The handler.
 pub async fn tail(State(api): State<Api>, headers: HeaderMap, arguments: Arguments) -> Result<Response, Problem> {
-    let parameters: Parameters = arguments.read(&["q"])?;
+    let parameters: Parameters = arguments.read(PARAMETERS)?;
     let asked = Asked { q: parameters.q, ..Asked::default() };
     let wanted = asked.wanted(Order::Oldest, clock::now_ns())?;
     let Ok(permit) = api.store.tails.clone().try_acquire_owned() else {
@@ -95,6 +98,7 @@ async fn follow(
     }
     let mut changes = api.store.tail.watch();
     let mut next = begin.next;
+    let mut told = Instant::now();
     loop {
         let arrivals = api.store.tail.from(next, BATCHES_MAX);
         if arrivals.missed > 0 && sender.send(Ok(dropped(Some(arrivals.missed), "slow reader"))).await.is_err() {
@@ -117,6 +121,16 @@ async fn follow(
             Some(Err(error)) => return tracing::error!("tail: {error}"),
             None => return,
         };
+        // Where nothing is found for long, a client that comes back shall not begin at what was found last.
+        if !records.is_empty() {
+            told = Instant::now();
+        } else if told.elapsed() >= HEARTBEAT && end > 0 {
+            told = Instant::now();
+            let position = Event::default().event("position").id(format!("{}.{}", api.store.run, end - 1)).data("{}");
+            if sender.send(Ok(position)).await.is_err() {
+                return;
+            }
+        }
         for (ordinal, record) in records {
             let data = serde_json::to_string(&RecordAnswer::from(&record)).expect("a record is JSON");
             let event = Event::default().event("record").id(format!("{}.{ordinal}", api.store.run)).data(data);

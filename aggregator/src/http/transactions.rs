@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{self, RecordAnswer};
 use super::api::Api;
+use super::arguments::Arguments;
 use super::cursor;
 use super::parameters;
 use super::problem::Problem;
@@ -33,9 +34,11 @@ const ID_BYTES_MAX: usize = 1024;
 /// Records per chunk of an NDJSON answer.
 const CHUNK_RECORDS: usize = 256;
 
+/// Names of the route's parameters.
+pub const PARAMETERS: &[&str] = &["limit", "cursor"];
+
 /// Parameters of the route.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Parameters {
     limit: Option<String>,
     cursor: Option<String>,
@@ -45,15 +48,12 @@ pub struct Parameters {
 pub async fn get(
     State(api): State<Api>,
     id: Result<Path<String>, PathRejection>,
-    parameters: Result<Query<Parameters>, QueryRejection>,
     headers: HeaderMap,
+    arguments: Arguments,
 ) -> Result<Response, Problem> {
     let _timer = api.timer("/api/v1/transactions/{id}");
     let Path(id) = id.map_err(|error| Problem::BadParameter { name: "id", detail: error.body_text() })?;
-    let Query(parameters) = parameters.map_err(|error| Problem::BadParameter {
-        name: "query",
-        detail: format!("{}; known here: limit, cursor", error.body_text()),
-    })?;
+    let parameters: Parameters = arguments.read(PARAMETERS)?;
     let limit = limit(parameters.limit.as_deref())?;
     let after = cursor::parameter(parameters.cursor.as_deref())?;
     if id.len() > ID_BYTES_MAX || id.trim().is_empty() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tantivy::directory::error::OpenReadError;
+use tantivy::index::SegmentId;
 use tantivy::store::Compressor;
 use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, Searcher, TantivyError};
 
@@ -247,6 +248,11 @@ impl Partition {
     pub fn commit_payload(&self) -> Result<String, PartitionError> {
         let metas = self.index.load_metas().map_err(|error| self.error(error))?;
         Ok(metas.payload.unwrap_or_else(|| CommitPayload::new(0).text()))
+    }
+
+    /// The segments of the newest commit.
+    pub fn segments(&self) -> Result<Vec<SegmentId>, PartitionError> {
+        self.index.searchable_segment_ids().map_err(|error| self.error(error))
     }
 
     /// A writer with so much memory.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clew_aggregator::catalog::registry::Registry;
 use clew_aggregator::catalog::store::Store as Catalog;
+use clew_aggregator::deletion::job::Deletions;
 use clew_aggregator::head::appender::{Appender, Limits};
 use clew_aggregator::head::tail::Tail;
 use clew_aggregator::head::view::Head;
@@ -25,7 +26,7 @@ use super::logs::Arrival;
 pub struct House {
     pub store: Store,
     pub intake: Intake,
-    indexer: JoinHandle<Catalog>,
+    indexer: JoinHandle<Arc<Catalog>>,
 }
 
 /// Where batches come in.
@@ -46,12 +47,17 @@ impl House {
         let registry = Arc::new(Registry::default());
         let wal = dir.join("wal");
         std::fs::create_dir_all(&wal).unwrap();
+        let catalog = Arc::new(Catalog::open(dir).unwrap());
+        // A cache of no bytes keeps nothing; one of a few blocks has to choose.
+        let cache = Arc::new(BlockCache::new([0, 64 << 10, 64 << 20][random.usize(..3)]));
         let indexer = Indexer {
             root,
             wal,
             head: Arc::clone(&head),
             registry: Arc::clone(&registry),
-            store: Catalog::open(dir).unwrap(),
+            deletions: Arc::new(Deletions::load(Arc::clone(&catalog)).unwrap()),
+            cache: Arc::clone(&cache),
+            store: catalog,
             health: Arc::new(Health::default()),
             metrics: Arc::new(Metrics::register(&mut prometheus_client::registry::Registry::default())),
         };
@@ -62,8 +68,6 @@ impl House {
             head_age: Duration::MAX,
         };
         let appender = Appender::new(Arc::clone(&head), limits, sender);
-        // A cache of no bytes keeps nothing; one of a few blocks has to choose.
-        let cache = BlockCache::new([0, 64 << 10, 64 << 20][random.usize(..3)]);
         Self {
             store: Store::new(head, registry, cache, Arc::new(Tail::new(0))).unwrap(),
             intake: Intake { appender, received: 0 },

@@ -176,9 +176,14 @@ fn pieces_tile(unwrapped: &Unwrapped) {
 }
 
 fn positions_rise(lines: &Lines) {
-    let mut last = 0;
+    let (mut last, mut piece) = (0, 0);
     for at in 0..lines.content.len() {
-        let position = lines.file_position(at);
+        piece = lines.piece_from(piece, at);
+        assert!(
+            std::ptr::eq(lines.piece_at(at), &raw const lines.pieces[piece]),
+            "both searches find the byte's piece"
+        );
+        let position = lines.file_position(piece, at);
         assert!(position >= last, "the byte at {at} stands before the one in front of it");
         last = position;
     }
