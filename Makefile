@@ -1,11 +1,11 @@
 # What there is to do here. Every target gets what it needs by itself; Rust comes with rustup (rust-toolchain.toml says which).
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak torture fuzz clean
+.PHONY: help demo test bench bench-large soak torture fuzz clean
 
 CARGO ?= cargo
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## A shop of six services, followed by Clew: starts everything, and says what to try
 	$(CARGO) build --release -p clew-aggregator -p clew-agent -p clew -p clew-demo
@@ -26,6 +26,10 @@ test: ## Formatting, lints, and every test: units, properties, the programs, cra
 bench: ## Whole programs on the benchmark's corpora; writes target/bench/e2e.json
 	$(CARGO) build --release --workspace --bins
 	target/release/clew-bench e2e $(BENCH_ARGS)
+
+bench-large: ## 100 million records, and how fast they are found; BENCH_ARGS="--records 1000000" for fewer; writes target/bench/large.json
+	$(CARGO) build --release --workspace --bins
+	target/release/clew-bench large $(BENCH_ARGS)
 
 soak: ## The crash tests for much longer: many more kills
 	$(CARGO) build --workspace --bins

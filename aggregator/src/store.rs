@@ -130,7 +130,7 @@ impl Store {
         let begun = self.answer(move |store| {
             let mut collector = collector;
             let mut scan = Scan::begin(&store.head, wanted)?;
-            collector.begin(&mut scan)?;
+            collector.begin(&mut scan, &store.cache)?;
             Ok((scan, collector))
         });
         let mut state = match begun.await? {

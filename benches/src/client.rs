@@ -36,6 +36,22 @@ impl Client {
         Ok((status == 200).then_some(body))
     }
 
+    /// The newest 100 records that fulfil a query, as one JSON answer.
+    pub fn search(&self, query: &str) -> anyhow::Result<Vec<u8>> {
+        self.answer(&format!("/api/v1/logs/search?limit=100&q={}", percent_encoded(query)))
+    }
+
+    /// How many records there are by minute and level; with `times`, from the first to before the second.
+    pub fn histogram(&self, times: Option<(&str, &str)>) -> anyhow::Result<Vec<u8>> {
+        let times = times.map(|(from, to)| format!("&from={from}&to={to}")).unwrap_or_default();
+        self.answer(&format!("/api/v1/logs/histogram?by=level&interval=1m{times}"))
+    }
+
+    /// Whether it is ready to take and to answer.
+    pub fn is_ready(&self) -> bool {
+        self.get("/readyz", "text/plain").is_ok_and(|(status, _)| status == 200)
+    }
+
     /// Records that the aggregator holds.
     pub fn records(&self) -> anyhow::Result<u64> {
         self.json("/api/v1/status/storage")?["records"].as_u64().context("status/storage has no records")
@@ -58,10 +74,22 @@ impl Client {
     }
 
     fn json(&self, path: &str) -> anyhow::Result<Value> {
+        serde_json::from_slice(&self.answer(path)?).with_context(|| format!("{path}: no JSON"))
+    }
+
+    fn answer(&self, path: &str) -> anyhow::Result<Vec<u8>> {
         let (status, body) = self.get(path, "application/json")?;
         ensure!(status == 200, "{path}: status {status}: {}", String::from_utf8_lossy(&body));
-        serde_json::from_slice(&body).with_context(|| format!("{path}: no JSON"))
+        Ok(body)
     }
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    });
+    encoded.collect()
 }
 
 /// How many records an answer of [`Client::transaction`] holds.

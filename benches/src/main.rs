@@ -7,6 +7,7 @@
 //! | `process` | a child process: its CPU time, its memory, its end |
 //! | `client` | the aggregator's HTTP API, as far as it is measured |
 //! | `programs` | agent and aggregator with default settings |
+//! | `questions` | what is searched for |
 //! | `e2e` | the parts of the measurement, see there |
 //! | `reference` | zstd on the same data: how fast this machine is today |
 //! | `report` | budgets, the table, `target/bench/e2e.json` |
@@ -16,6 +17,7 @@ mod corpus;
 mod e2e;
 mod process;
 mod programs;
+mod questions;
 mod reference;
 mod report;
 mod templates;
@@ -51,6 +53,8 @@ enum Command {
     },
     /// Run both programs over the corpus and write target/bench/e2e.json (the default).
     E2e(e2e::Options),
+    /// Ingest very many records, 100 million unless told otherwise, ask for some, and write target/bench/large.json.
+    Large(e2e::large::Options),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +84,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::E2e(options) => e2e::run(&folder, &options),
+        Command::Large(options) => e2e::large::run(&folder, &options).map(|()| true),
     }
 }
 

@@ -94,6 +94,11 @@ impl Process {
         self.status_mb("VmRSS:").context("read VmRSS")
     }
 
+    /// Resident memory that no file backs, in MB.
+    pub fn anonymous_mb(&self) -> anyhow::Result<f64> {
+        self.status_mb("RssAnon:").context("read RssAnon")
+    }
+
     /// How many descriptors it has open.
     pub fn descriptors(&self) -> anyhow::Result<usize> {
         Ok(std::fs::read_dir(self.proc("fd"))?.count())

@@ -19,6 +19,10 @@ pub struct Results {
     pub disk_ratio: Option<f64>,
     pub txn_warm_ms: Option<f64>,
     pub txn_cold_ms: Option<f64>,
+    pub word_ms: Option<f64>,
+    pub phrase_ms: Option<f64>,
+    pub histogram_ms: Option<f64>,
+    pub scan_gb_per_s: Option<f64>,
     pub visible_ms_p99: Option<f64>,
     pub lost: Option<f64>,
     pub twice: Option<f64>,
@@ -29,7 +33,18 @@ pub struct Results {
     pub aggregator_rss_anonymous_mb: Option<f64>,
     pub disk_bytes: Option<u64>,
     pub txn_warm_ms_p99: Option<f64>,
+    pub word_ms_p99: Option<f64>,
+    pub phrase_ms_p99: Option<f64>,
+    /// The same scan with a regex.
+    pub scan_regex_gb_per_s: Option<f64>,
     pub visible_ms_p50: Option<f64>,
+    /// Of twenty who search at the same time while the corpus is shipped.
+    pub search_p50_ms: Option<f64>,
+    pub search_p99_ms: Option<f64>,
+    /// Lines per second that are taken meanwhile: without them ÷ with them.
+    pub search_ingest_slowdown: Option<f64>,
+    pub searches_per_s: Option<f64>,
+    pub search_aggregator_rss_mb: Option<f64>,
     pub kills: Option<u32>,
     pub kill_lines: Option<u64>,
 
@@ -185,6 +200,10 @@ impl Results {
             row("disk_ratio", self.disk_ratio, AtLeast(8.0), "VictoriaLogs 10.9, Loki 5.4, Quickwit 4.5"),
             row("txn_warm_ms", self.txn_warm_ms, AtMost(1.0), "VictoriaLogs 3.8, Quickwit 9.5, Loki 1760"),
             row("txn_cold_ms", self.txn_cold_ms, AtMost(10.0), "VictoriaLogs 44, Quickwit 20"),
+            row("word_ms", self.word_ms, AtMost(3.0), "VictoriaLogs 9, Quickwit 8"),
+            row("phrase_ms", self.phrase_ms, AtMost(20.0), "VictoriaLogs 124, Quickwit 34"),
+            row("histogram_ms", self.histogram_ms, AtMost(5.0), "VictoriaLogs 50, Quickwit 29"),
+            row("scan_gb_per_s", self.scan_gb_per_s, AtLeast(2.0), "zstd alone decompresses 2.9"),
             row("visible_ms_p99", self.visible_ms_p99, AtMost(1000.0), ""),
             row("lost", self.lost, AtMost(0.0), "Fluent Bit 134004 after one kill in 1 M lines"),
             row("twice", self.twice, AtMost(0.0), "Vector 17600, Fluent Bit with file storage 320000"),
@@ -223,7 +242,15 @@ impl Results {
             ("agent_rss_anonymous_mb", self.agent_rss_anonymous_mb),
             ("aggregator_rss_anonymous_mb", self.aggregator_rss_anonymous_mb),
             ("txn_warm_ms_p99", self.txn_warm_ms_p99),
+            ("word_ms_p99", self.word_ms_p99),
+            ("phrase_ms_p99", self.phrase_ms_p99),
+            ("scan_regex_gb_per_s", self.scan_regex_gb_per_s),
             ("visible_ms_p50", self.visible_ms_p50),
+            ("search_p50_ms", self.search_p50_ms),
+            ("search_p99_ms", self.search_p99_ms),
+            ("search_ingest_slowdown", self.search_ingest_slowdown),
+            ("searches_per_s", self.searches_per_s),
+            ("search_aggregator_rss_mb", self.search_aggregator_rss_mb),
             ("kills", self.kills.map(f64::from)),
             ("zstd1_cpu_s_per_gb", self.reference.map(|reference| reference.zstd1_cpu_s_per_gb)),
             ("unzstd_cpu_s_per_gb", self.reference.map(|reference| reference.unzstd_cpu_s_per_gb)),
@@ -321,7 +348,7 @@ impl Results {
     }
 }
 
-fn show(value: Option<f64>) -> String {
+pub fn show(value: Option<f64>) -> String {
     match value {
         None => "-".into(),
         Some(value) if value == value.trunc() => format!("{value:.0}"),

@@ -25,6 +25,8 @@ const TIME_SEARCH_BYTES: usize = 256;
 const DATE: usize = "2026-11-23".len();
 const DATE_TIME: usize = "2026-11-23T12:00:00".len();
 const FRACTION_DIGITS: usize = 9;
+/// Date, time of day, a point or comma, and the fraction.
+const TIME_BYTES_MAX: usize = DATE_TIME + 1 + FRACTION_DIGITS;
 const NANOS: i64 = 1_000_000_000;
 
 /// The decimal digits of a time, as RFC 3339 in UTC spells them; remembers the last second.
@@ -37,6 +39,14 @@ pub struct TimeText {
 }
 
 impl TimeText {
+    /// Date, time of day and fraction.
+    fn whole(&self) -> [u8; TIME_BYTES_MAX] {
+        let mut whole = [b'.'; TIME_BYTES_MAX];
+        whole[..DATE_TIME].copy_from_slice(&self.text);
+        whole[DATE_TIME + 1..].copy_from_slice(&self.fraction);
+        whole
+    }
+
     fn set(&mut self, time: i64) {
         let second = time.div_euclid(NANOS);
         let mut nanos = time.rem_euclid(NANOS);
@@ -187,15 +197,16 @@ fn hide_time(found: &mut [u8], text: &TimeText) {
 pub fn restore<'a>(line: &mut [u8], time: i64, ids: impl Iterator<Item = &'a SpelledId>, text: &mut TimeText) {
     if let Some(at) = memchr::memchr(TIME_FILLER, line) {
         text.set(time);
-        let digits = text.text.iter().filter(|byte| byte.is_ascii_digit()).chain(&text.fraction);
-        for (byte, digit) in line[at..].iter_mut().filter(|byte| **byte == TIME_FILLER).zip(digits) {
-            *byte = *digit;
+        // All that is hidden of a time stands together, and the first of it is its first digit.
+        for (byte, shown) in line[at..].iter_mut().zip(text.whole()) {
+            *byte = if *byte == TIME_FILLER { shown } else { *byte };
         }
     }
     for (id, filler) in ids.zip(ID_FILLERS) {
-        if let Some(at) = memchr::memchr(filler, line)
-            && id.is_number()
-            && let spelling = id.spelling()
+        let Some(at) = memchr::memchr(filler, line).filter(|_| id.is_number()) else { continue };
+        if let (Some(hex), Some(hidden)) = (id.hex32(), line[at..].first_chunk_mut()) {
+            *hidden = hex;
+        } else if let spelling = id.spelling()
             && let Some(hidden) = line[at..].get_mut(..spelling.len())
         {
             hidden.copy_from_slice(&spelling);

@@ -53,6 +53,14 @@ impl SpelledId {
         !matches!(self.form, Form::Other(_))
     }
 
+    /// The ID as it stands in the record, if that is 32 hex digits: the commonest spelling by far.
+    pub fn hex32(&self) -> Option<[u8; 32]> {
+        match (&self.form, &self.canonical) {
+            (Form::Hex32, Canonical::Number(number)) => Some(hex32(*number)),
+            _ => None,
+        }
+    }
+
     /// The ID as it stands in the record.
     pub fn spelling(&self) -> Vec<u8> {
         match (&self.form, &self.canonical) {
@@ -61,6 +69,20 @@ impl SpelledId {
             (_, Canonical::Text(text)) => text.to_vec(),
         }
     }
+}
+
+fn hex32(number: u128) -> [u8; 32] {
+    let mut out = [0; 32];
+    for (pair, byte) in out.chunks_exact_mut(2).zip(number.to_be_bytes()) {
+        pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 15)]);
+    }
+    out
+}
+
+/// Of a number below 16, without a table, so that many are made at a time.
+fn hex_digit(number: u8) -> u8 {
+    let beyond_nine = if number > 9 { b'a' - b'9' - 1 } else { 0 };
+    b'0' + number + beyond_nine
 }
 
 /// The commonest spelling by far, in one pass.
@@ -98,13 +120,8 @@ impl Form {
     }
 
     fn spell(&self, number: u128) -> Vec<u8> {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         if matches!(self, Self::Hex32) {
-            let mut out = vec![0; 32];
-            for (pair, byte) in out.chunks_exact_mut(2).zip(number.to_be_bytes()) {
-                pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-            }
-            return out;
+            return hex32(number).to_vec();
         }
         if let Self::Other(bytes) = self {
             return bytes.to_vec();
@@ -112,7 +129,7 @@ impl Form {
         let digits = if matches!(self, Self::Hex16) { 16 } else { 32 };
         let mut out = Vec::with_capacity(36);
         for index in (0..digits).rev() {
-            out.push(DIGITS[(number >> (4 * index)) as usize & 15]);
+            out.push(hex_digit((number >> (4 * index)) as u8 & 15));
             if matches!(self, Self::Uuid) && matches!(index, 24 | 20 | 16 | 12) {
                 out.push(b'-');
             }

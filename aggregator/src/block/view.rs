@@ -22,7 +22,9 @@ pub struct View<'a> {
     severities: OnceCell<Vec<u8>>,
     flags: OnceCell<Vec<u8>>,
     ids: OnceCell<Ids>,
-    text: OnceCell<Text>,
+    lengths: OnceCell<Vec<u32>>,
+    /// The text as it is stored. None if nobody asked for it before it was restored: then it was restored in place.
+    stored: OnceCell<Vec<u8>>,
     restored: OnceCell<Vec<u8>>,
     lower: OnceCell<Vec<u8>>,
     lower_restored: OnceCell<Vec<u8>>,
@@ -39,11 +41,6 @@ struct Ids {
     dictionary: Vec<SpelledId>,
     counts: Vec<u8>,
     references: Vec<u32>,
-}
-
-struct Text {
-    raw: Vec<u8>,
-    lengths: Vec<u32>,
 }
 
 /// The IDs of a block's records.
@@ -76,7 +73,8 @@ impl<'a> View<'a> {
             severities: OnceCell::new(),
             flags: OnceCell::new(),
             ids: OnceCell::new(),
-            text: OnceCell::new(),
+            lengths: OnceCell::new(),
+            stored: OnceCell::new(),
             restored: OnceCell::new(),
             lower: OnceCell::new(),
             lower_restored: OnceCell::new(),
@@ -162,28 +160,32 @@ impl<'a> View<'a> {
         }
     }
 
-    fn text(&self) -> Result<&Text, Corrupt> {
+    /// Decodes the text, and remembers the lengths that come with it.
+    fn decoded_text(&self) -> Result<Vec<u8>, Corrupt> {
         let From::Sealed(payload, unzstd) = &self.from else { unreachable!("these columns are there") };
         let records = self.records()?;
-        get(&self.text, || {
-            let (raw, lengths) = payload.text(records, records, &mut unzstd.borrow_mut())?;
-            Ok(Text { raw, lengths })
-        })
+        let (raw, lengths) = payload.text(records, records, &mut unzstd.borrow_mut())?;
+        let _ = self.lengths.set(lengths);
+        Ok(raw)
     }
 
     /// Bytes of text that were decoded.
     pub fn text_bytes(&self) -> u64 {
         match &self.from {
             From::Decoded(columns) => columns.raw.len() as u64,
-            From::Sealed(..) => self.text.get().map_or(0, |text| text.raw.len() as u64),
+            From::Sealed(..) => self.stored.get().or(self.restored.get()).map_or(0, |text| text.len() as u64),
         }
     }
 
     /// Bytes of each record in the text, line feed included.
     pub fn lengths(&self) -> Result<&[u32], Corrupt> {
-        match &self.from {
-            From::Decoded(columns) => Ok(&columns.lengths),
-            From::Sealed(..) => Ok(&self.text()?.lengths),
+        match (&self.from, self.lengths.get()) {
+            (From::Decoded(columns), _) => Ok(&columns.lengths),
+            (From::Sealed(..), Some(lengths)) => Ok(lengths),
+            (From::Sealed(..), None) => {
+                self.stored_text()?;
+                Ok(self.lengths.get().expect("they come with the text"))
+            }
         }
     }
 
@@ -192,7 +194,7 @@ impl<'a> View<'a> {
         match (&self.from, self.restored.get()) {
             (_, Some(restored)) => Ok(restored),
             (From::Decoded(columns), None) => Ok(&columns.raw),
-            (From::Sealed(..), None) => Ok(&self.text()?.raw),
+            (From::Sealed(..), None) => get(&self.stored, || self.decoded_text()).map(Vec::as_slice),
         }
     }
 
@@ -220,8 +222,12 @@ impl<'a> View<'a> {
     }
 
     fn restore(&self) -> Result<Vec<u8>, Corrupt> {
+        let mut raw = match (&self.from, self.stored.get()) {
+            (From::Decoded(columns), _) => columns.raw.clone(),
+            (From::Sealed(..), Some(stored)) => stored.clone(),
+            (From::Sealed(..), None) => self.decoded_text()?,
+        };
         let (times, flags, ids, lengths) = (self.times()?, self.flags()?, self.ids()?, self.lengths()?);
-        let mut raw = self.stored_text()?.to_vec();
         let (mut text, mut begin, mut reference) = (TimeText::default(), 0, 0);
         for (record, length) in lengths.iter().enumerate() {
             let (line, references) =
@@ -237,10 +243,9 @@ impl<'a> View<'a> {
 
     /// All columns of a sealed block, nothing hidden.
     pub fn into_plain_columns(self) -> Result<Columns, Corrupt> {
-        let raw = self.restored()?.to_vec();
+        self.restored()?;
         let mut columns = self.into_columns()?.expect("a sealed block");
-        columns.raw = raw;
-        columns.overlaid = false;
+        debug_assert!(!columns.overlaid);
         columns.flags.iter_mut().for_each(|flags| *flags &= !VERBATIM);
         Ok(columns)
     }
@@ -251,7 +256,7 @@ impl<'a> View<'a> {
             return Ok(None);
         }
         let records = self.records()?;
-        self.text()?;
+        self.stored_text()?;
         self.runs()?;
         self.times()?;
         self.severities()?;
@@ -260,7 +265,12 @@ impl<'a> View<'a> {
         let From::Sealed(payload, unzstd) = self.from else { unreachable!("returned above") };
         let unzstd = &mut unzstd.borrow_mut();
         let there = "asked for above";
-        let Text { raw, lengths } = self.text.into_inner().expect(there);
+        let lengths = self.lengths.into_inner().expect(there);
+        // The one that is there: if both are, the next query may as well have the restored text.
+        let (raw, overlaid) = match (self.restored.into_inner(), self.stored.into_inner()) {
+            (Some(restored), _) => (restored, false),
+            (None, stored) => (stored.expect(there), true),
+        };
         let ids = self.ids.into_inner().expect(there);
         Ok(Some(Columns {
             sources: self.sources.into_inner().expect(there).1,
@@ -275,7 +285,7 @@ impl<'a> View<'a> {
             id_counts: ids.counts,
             id_refs: ids.references,
             raw,
-            overlaid: true,
+            overlaid,
         }))
     }
 }

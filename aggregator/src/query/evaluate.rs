@@ -89,7 +89,8 @@ fn evaluate_leaf(leaf: &Leaf, block: &View<'_>, mut among: Mask) -> Result<Mask,
 
 fn on_lines(needle: &Needle, block: &View<'_>, among: Mask) -> Result<Mask, Corrupt> {
     let restored = |among: Mask| {
-        let (raw, lower) = block.restored_lower()?;
+        let (raw, lower) =
+            if needle.needs_lower() { block.restored_lower()? } else { block.restored().map(|raw| (raw, raw))? };
         Ok(with_needle(needle, &Lines::new(raw, lower, block.lengths()?), among))
     };
     if needle.may_be_hidden() {

@@ -123,6 +123,11 @@ impl Needle {
         !(self.bound.0 && goes_on_before() || self.bound.1 && goes_on_behind())
     }
 
+    /// Whether it is looked for in the lower-case text; if not, any text does in its place.
+    pub fn needs_lower(&self) -> bool {
+        self.folded.is_none() && self.text.iter().any(u8::is_ascii_alphabetic)
+    }
+
     /// Whether it may stand where a block's text hides a time or an ID (see `block::overlay`): then the text must be restored first.
     /// Hidden are digits of times, and IDs: sixteen hex digits or more, in a UUID groups of four or more between dashes.
     pub fn may_be_hidden(&self) -> bool {
@@ -187,6 +192,18 @@ mod tests {
             );
         }
         assert!(!Needle::prefix("req_").is_beside_hidden(b"req_\x01", b"req_\x01"));
+    }
+
+    #[test]
+    fn what_has_no_cases_is_found_in_any_text() {
+        assert!(Needle::words("a1").needs_lower() && !Needle::words("10:15").needs_lower());
+        for (text, line, expected) in
+            [("10", "A10", false), ("10", "A 10_B", false), ("-10", "A-10 B", true), ("über", "ÜBER", true)]
+        {
+            let needle = Needle::words(text);
+            assert!(!needle.needs_lower());
+            assert_eq!(needle.is_in(line.as_bytes(), line.as_bytes()), expected, "{text:?} in {line:?}");
+        }
     }
 
     #[test]

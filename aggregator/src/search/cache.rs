@@ -1,5 +1,5 @@
 //! Decoded blocks of partitions, within a budget of bytes. Only blocks in which something was found are kept: what is looked at once
-//! in passing displaces nothing.
+//! in passing displaces nothing. Beside them, and far smaller, tallies of those that a histogram has decoded.
 
 use std::sync::Arc;
 
@@ -7,13 +7,20 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tantivy::index::SegmentId;
 
+use super::tally::Tally;
 use crate::block::columns::Columns;
 
 /// A block for ever: segments do not change.
 pub type Key = (SegmentId, u32);
 
 /// See the module.
-pub struct BlockCache(Cache<Key, Arc<Columns>, Bytes>);
+pub struct BlockCache {
+    columns: Cache<Key, Arc<Columns>, Bytes>,
+    tallies: Cache<Key, Arc<Tally>, Bytes>,
+}
+
+/// Tallies get this share of the bytes.
+const TALLIES_SHARE: u64 = 8;
 
 #[derive(Clone)]
 struct Bytes;
@@ -24,29 +31,49 @@ impl Weighter<Key, Arc<Columns>> for Bytes {
     }
 }
 
+impl Weighter<Key, Arc<Tally>> for Bytes {
+    fn weight(&self, _key: &Key, tally: &Arc<Tally>) -> u64 {
+        tally.memory_bytes() as u64
+    }
+}
+
 impl BlockCache {
     /// Holds about `bytes_max` bytes.
     pub fn new(bytes_max: u64) -> Self {
-        // A block that was found something in has some 300 KiB.
-        let blocks = usize::try_from(bytes_max >> 18).unwrap_or(usize::MAX).max(16);
-        Self(Cache::with_weighter(blocks, bytes_max, Bytes))
+        let of_tallies = bytes_max / TALLIES_SHARE;
+        let of_columns = bytes_max - of_tallies;
+        let items = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX).max(16);
+        // A block that something was found in has some 300 KiB, a tally 256 bytes.
+        Self {
+            columns: Cache::with_weighter(items(of_columns >> 18), of_columns, Bytes),
+            tallies: Cache::with_weighter(items(of_tallies >> 8), of_tallies, Bytes),
+        }
     }
 
     pub fn get(&self, key: &Key) -> Option<Arc<Columns>> {
-        self.0.get(key)
+        self.columns.get(key)
     }
 
     pub fn insert(&self, key: Key, columns: &Arc<Columns>) {
-        self.0.insert(key, Arc::clone(columns));
+        self.columns.insert(key, Arc::clone(columns));
+    }
+
+    pub fn tally(&self, key: &Key) -> Option<Arc<Tally>> {
+        self.tallies.get(key)
+    }
+
+    pub fn insert_tally(&self, key: Key, tally: &Arc<Tally>) {
+        self.tallies.insert(key, Arc::clone(tally));
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
-        self.0.clear();
+        self.columns.clear();
+        self.tallies.clear();
     }
 
     /// Bytes that are held.
     pub fn bytes(&self) -> u64 {
-        self.0.weight()
+        self.columns.weight() + self.tallies.weight()
     }
 }

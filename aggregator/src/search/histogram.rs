@@ -1,13 +1,17 @@
 //! How many records, by time and by one field. A block that lies whole in one bucket, and whose records the query takes or leaves as a
-//! whole, is counted from its document: nothing of it is decoded.
+//! whole, is counted from its document: nothing of it is decoded. One that reaches over a bucket's end is decoded once, and counted from
+//! its tally from then on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::cache::BlockCache;
 use super::candidates::{Candidate, Place};
 use super::scan::{Collector, Found, Scan};
 use super::statistics::bucket;
+use super::tally::{self, Tally};
 use crate::block::columns::SEVERITIES;
 use crate::head::view::HeldBlock;
 use crate::index::find::FindError;
@@ -29,13 +33,15 @@ pub struct Histogram {
     /// By bucket, then by series.
     pub buckets: BTreeMap<i64, HashMap<Vec<u8>, u64>>,
     series: HashMap<Vec<u8>, ()>,
-    /// Blocks that were counted from their documents.
+    /// The levels that are counted, if tallies tell all that is asked for.
+    tallied: Option<u16>,
+    /// Blocks that were counted without a look at their records.
     pub blocks_counted: usize,
 }
 
 impl Histogram {
     pub fn new(interval_ns: i64, by: Option<Dimension>) -> Self {
-        Self { interval_ns, by, buckets: BTreeMap::new(), series: HashMap::new(), blocks_counted: 0 }
+        Self { interval_ns, by, buckets: BTreeMap::new(), series: HashMap::new(), tallied: None, blocks_counted: 0 }
     }
 
     fn count(&mut self, bucket: i64, series: &[u8], records: u64) {
@@ -48,30 +54,59 @@ impl Histogram {
         *self.buckets.entry(bucket).or_default().entry_ref(series).or_insert(0) += records;
     }
 
-    /// Counts what documents tell, and takes these blocks out of the scan.
-    fn count_documents(&mut self, scan: &mut Scan) -> Result<(), FindError> {
+    /// Counts what documents and tallies tell, and takes these blocks out of the scan.
+    fn count_known(&mut self, scan: &mut Scan, cache: &BlockCache) -> Result<(), FindError> {
         let by_document = self.by.as_ref().is_none_or(|by| by.is_level() || by.is_service());
         let Some(levels) = levels_alone(&scan.wanted().predicate).filter(|_| by_document) else { return Ok(()) };
         let times = scan.wanted().times;
         let interval = self.interval_ns;
-        let is_whole = |block: &Candidate| {
-            block.time_min >= times.0
-                && block.time_max < times.1
-                && bucket(block.time_min, interval) == bucket(block.time_max, interval)
-        };
-        let counted = scan.take_documents(is_whole, |block, service, severities| {
-            let bucket = bucket(block.time_min, interval);
-            let wanted = (0..SEVERITIES).filter(|level| levels >> level & 1 == 1 && severities[*level] > 0);
-            match &self.by {
-                Some(by) if by.is_level() => {
-                    wanted.for_each(|level| self.count(bucket, level::NAMES[level].as_bytes(), severities[level]));
-                }
-                Some(_) => self.count(bucket, service.as_bytes(), wanted.map(|level| severities[level]).sum()),
-                None => self.count(bucket, b"", wanted.map(|level| severities[level]).sum()),
-            }
+        let is_whole = |block: &Candidate| block.time_min >= times.0 && block.time_max < times.1;
+        let is_of_one_bucket =
+            |block: &Candidate| is_whole(block) && bucket(block.time_min, interval) == bucket(block.time_max, interval);
+        let mut sums = Sums::default();
+        self.blocks_counted += scan.take_documents(is_of_one_bucket, |block, service, severities| {
+            sums.add(self.service_of(service), bucket(block.time_min, interval), severities);
         })?;
-        self.blocks_counted += counted;
+        if interval % tally::MINUTE_NS == 0 {
+            self.tallied = Some(levels);
+            self.blocks_counted += scan.take_tallies(cache, is_whole, |tally| {
+                let service = self.service_of(&tally.service);
+                tally.minutes().for_each(|(minute, records)| sums.add(service, bucket(minute, interval), records));
+            });
+        }
+        self.count_sums(&sums, levels);
         Ok(())
+    }
+
+    /// Sums are by service only if that is asked for.
+    fn service_of<'s>(&self, service: &'s str) -> &'s str {
+        if self.by.as_ref().is_some_and(Dimension::is_service) { service } else { "" }
+    }
+
+    fn count_sums(&mut self, sums: &Sums, levels: u16) {
+        let is_by_level = self.by.as_ref().is_some_and(Dimension::is_level);
+        for (service, buckets) in &sums.0 {
+            for (bucket, severities) in buckets {
+                let wanted = (0..SEVERITIES).filter(|level| levels >> level & 1 == 1 && severities[*level] > 0);
+                if is_by_level {
+                    wanted.for_each(|level| self.count(*bucket, level::NAMES[level].as_bytes(), severities[level]));
+                } else if let Some(records) = wanted.map(|level| severities[level]).reduce(|sum, records| sum + records)
+                {
+                    self.count(*bucket, service, records);
+                }
+            }
+        }
+    }
+}
+
+/// Records by service, bucket and severity.
+#[derive(Default)]
+struct Sums(HashMap<Vec<u8>, HashMap<i64, [u64; SEVERITIES]>>);
+
+impl Sums {
+    fn add<N: Copy + Into<u64>>(&mut self, service: &str, bucket: i64, severities: &[N; SEVERITIES]) {
+        let sums = self.0.entry_ref(service.as_bytes()).or_default().entry(bucket).or_default();
+        sums.iter_mut().zip(severities).for_each(|(sum, records)| *sum += (*records).into());
     }
 }
 
@@ -90,22 +125,35 @@ fn levels_alone(predicate: &Predicate) -> Option<u16> {
     }
 }
 
-impl Collector for Histogram {
-    type Part = HashMap<(i64, Vec<u8>), u64>;
+/// What is counted of one block.
+pub enum Part {
+    Tally(Arc<Tally>, u16),
+    /// By series, then by bucket.
+    Counts(HashMap<Vec<u8>, HashMap<i64, u64>>),
+}
 
-    fn begin(&mut self, scan: &mut Scan) -> Result<(), FindError> {
-        self.count_documents(scan)
+impl Collector for Histogram {
+    type Part = Part;
+
+    fn begin(&mut self, scan: &mut Scan, cache: &BlockCache) -> Result<(), FindError> {
+        self.count_known(scan, cache)
     }
 
     fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError> {
+        if let Some(levels) = self.tallied.filter(|_| block.is_whole) {
+            let tally = Arc::new(Tally::of(&block.view)?);
+            block.keep_tally(&tally);
+            return Ok(Part::Tally(tally, levels));
+        }
         let times = block.view.times()?;
-        let mut counts: Self::Part = HashMap::new();
+        let mut counts: HashMap<Vec<u8>, HashMap<i64, u64>> = HashMap::new();
         let mut count = |record: usize, series: &[u8]| {
-            *counts.entry((bucket(times[record], self.interval_ns), series.into())).or_insert(0) += 1;
+            let bucket = bucket(times[record], self.interval_ns);
+            *counts.entry_ref(series).or_default().entry(bucket).or_insert(0) += 1;
         };
         let Some(by) = &self.by else {
             block.found.iter().for_each(|record| count(record, b""));
-            return Ok(counts);
+            return Ok(Part::Counts(counts));
         };
         let mut without = block.found.clone();
         by.each(&block.view, &block.found, |record, value| {
@@ -116,12 +164,24 @@ impl Collector for Histogram {
             }
         })?;
         without.iter().for_each(|record| count(record, WITHOUT));
-        Ok(counts)
+        Ok(Part::Counts(counts))
     }
 
     fn take(&mut self, part: Self::Part) {
-        for ((bucket, series), records) in part {
-            self.count(bucket, &series, records);
+        match part {
+            Part::Tally(tally, levels) => {
+                let mut sums = Sums::default();
+                let service = self.service_of(&tally.service);
+                for (minute, records) in tally.minutes() {
+                    sums.add(service, bucket(minute, self.interval_ns), records);
+                }
+                self.count_sums(&sums, levels);
+            }
+            Part::Counts(counts) => {
+                for (series, buckets) in counts {
+                    buckets.into_iter().for_each(|(bucket, records)| self.count(bucket, &series, records));
+                }
+            }
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `newest` | the newest or oldest records |
 //! | `around` | what stands around one record in its file |
 //! | `histogram` | how many, by time |
+//! | `tally` | how many records of a block, by minute and severity |
 //! | `facets` | the values of fields |
 //! | `statistics` | numbers, by groups |
 
@@ -22,3 +23,4 @@ pub mod histogram;
 pub mod newest;
 pub mod scan;
 pub mod statistics;
+pub mod tally;

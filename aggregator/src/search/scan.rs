@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::cache::{BlockCache, Key};
 use super::candidates::{self, Candidate, Place};
+use super::tally::Tally;
 use crate::block::columns::Columns;
 use crate::block::view::View;
 use crate::head::view::{Head, HeldBlock, Snapshot};
@@ -69,8 +70,8 @@ pub trait Collector: Send + Sync {
     /// What is made of one block, on whichever thread.
     type Part: Send;
 
-    /// Looks at what the index tells, before the first slice.
-    fn begin(&mut self, _scan: &mut Scan) -> Result<(), FindError> {
+    /// Looks at what the index and earlier searches tell, before the first slice.
+    fn begin(&mut self, _scan: &mut Scan, _cache: &BlockCache) -> Result<(), FindError> {
         Ok(())
     }
 
@@ -89,6 +90,8 @@ pub struct Found<'a> {
     pub view: View<'a>,
     /// Its records that fulfil the query; never empty.
     pub found: Mask,
+    /// All of its records are of the time that is wanted.
+    pub is_whole: bool,
     keep: Option<(&'a BlockCache, Key)>,
     decoded: Option<Arc<Columns>>,
 }
@@ -136,6 +139,24 @@ impl Scan {
     /// What is looked for.
     pub fn wanted(&self) -> &Wanted {
         &self.wanted
+    }
+
+    /// Takes the blocks out that `is_wanted` and whose tallies are known, and tells these; how many.
+    pub(super) fn take_tallies(
+        &mut self,
+        cache: &BlockCache,
+        is_wanted: impl Fn(&Candidate) -> bool,
+        mut tell: impl FnMut(&Tally),
+    ) -> usize {
+        let before = self.candidates.len();
+        self.candidates.retain(|candidate| {
+            let Place::Disk(partition, segment, doc) = candidate.place else { return true };
+            let readers = self.snapshot.partitions[partition].searcher.segment_readers();
+            let tally = is_wanted(candidate).then(|| cache.tally(&(readers[segment].segment_id(), doc))).flatten();
+            tally.as_deref().into_iter().for_each(&mut tell);
+            tally.is_none()
+        });
+        before - self.candidates.len()
     }
 
     /// What there is, and the blocks of it that are still to be looked at; before the first slice.
@@ -215,12 +236,12 @@ impl Scan {
             Place::Disk(partition, segment, doc) => {
                 let committed = &self.snapshot.partitions[partition];
                 let key = (committed.searcher.segment_readers()[segment].segment_id(), doc);
+                let keep = Some((shared.cache, key));
                 if let Some(columns) = shared.cache.get(&key) {
-                    return self.collect(candidate, View::decoded(&columns), None, Some(&columns), collector);
+                    return self.collect(candidate, View::decoded(&columns), keep, Some(&columns), collector);
                 }
                 let document = committed.stores[segment].get_document_bytes(doc)?;
                 let payload = find::stored_payload(&document);
-                let keep = Some((shared.cache, key));
                 shared.head.with_unzstd(|unzstd| {
                     self.collect(candidate, View::sealed(payload, unzstd)?, keep, None, collector)
                 })
@@ -239,7 +260,8 @@ impl Scan {
         let records = view.records()?;
         let mut among = Mask::all(records);
         let (from, to) = self.wanted.times;
-        if candidate.time_min < from || candidate.time_max >= to {
+        let is_whole = candidate.time_min >= from && candidate.time_max < to;
+        if !is_whole {
             let times = view.times()?;
             among.retain(|record| (from..to).contains(&times[record]));
         }
@@ -248,12 +270,19 @@ impl Scan {
         if found.is_empty() {
             return Ok(Looked { part: None, records: records as u64, bytes, is_damaged: false });
         }
-        let found = Found { view, found, keep, decoded: decoded.cloned() };
+        let found = Found { view, found, is_whole, keep, decoded: decoded.cloned() };
         Ok(Looked { part: Some(collector.part(found)?), records: records as u64, bytes, is_damaged: false })
     }
 }
 
 impl Found<'_> {
+    /// Keeps the block's tally for later searches.
+    pub fn keep_tally(&self, tally: &Arc<Tally>) {
+        if let Some((cache, key)) = self.keep {
+            cache.insert_tally(key, tally);
+        }
+    }
+
     /// All columns of the block.
     pub fn into_columns(self) -> Result<Arc<Columns>, FindError> {
         if let Some(decoded) = self.decoded {

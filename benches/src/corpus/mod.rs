@@ -9,10 +9,12 @@
 //! | `transaction` | one request through the shop, and its records as JSON |
 //! | `text` | the same as nginx, Spring Boot, log4j and Python's logging write it, stack traces included |
 //! | `cri` | the JSON lines as containerd wraps them |
+//! | `again` | the JSON lines once more, as those of other transactions |
 
+pub mod again;
 mod cri;
 mod text;
-mod transaction;
+pub mod transaction;
 
 use std::collections::BinaryHeap;
 use std::fs::File;
@@ -181,7 +183,7 @@ fn write(folder: &Path, parameters: Parameters, shape: Shape) -> anyhow::Result<
 
 /// A record that waits for its turn. The heap gives the earliest first.
 #[derive(PartialEq, Eq)]
-struct Pending {
+pub struct Pending {
     time_ns: u64,
     order: u32,
     file: usize,

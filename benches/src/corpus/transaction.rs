@@ -11,9 +11,9 @@ use crate::templates::{Level, Piece, Service, Template, Variable};
 pub const DATE: &str = "2026-11-20";
 
 const CURRENCIES: [&str; 4] = ["EUR", "USD", "GBP", "CHF"];
-const CITIES: [&str; 12] =
+pub const CITIES: [&str; 12] =
     ["Berlin", "Hamburg", "Köln", "Paris", "Lyon", "Wien", "Zürich", "London", "Leeds", "Rotterdam", "Milano", "Praha"];
-const WORDS: [&str; 16] = [
+pub const WORDS: [&str; 16] = [
     "reserve", "charge", "ship", "notify", "welcome", "receipt", "jacket", "shoes", "lamp", "table", "summer",
     "bundle", "loyalty", "express", "voucher", "return",
 ];

@@ -16,12 +16,11 @@ use anyhow::{Context, ensure};
 use super::visible::{follow, write};
 use super::{Bench, STOP_DEADLINE, percentile, sorted, wait_for_acknowledgement, wait_for_records};
 use crate::client::Client;
-use crate::corpus::Corpus;
+use crate::corpus::{Corpus, again};
 use crate::programs::{Aggregator, Source, start_agent};
 use crate::report::{BacklogResults, Results};
 
 const LINE_INTERVAL: Duration = Duration::from_millis(50);
-const ID_KEY: &[u8] = b"\"trace_id\":\"";
 
 pub fn run(bench: &Bench, results: &mut Results) -> anyhow::Result<()> {
     let work = bench.folder("backlog")?;
@@ -93,18 +92,11 @@ fn fill(path: &Path, corpus: &Corpus, bytes: u64) -> anyhow::Result<(u64, u64)> 
                 out.flush()?;
                 return Ok((lines, written));
             }
-            renumber(&mut line, pass);
+            again::renumber(&mut line, pass);
             out.write_all(&line)?;
             lines += 1;
             written += line.len() as u64;
         }
     }
     unreachable!("passes have no end")
-}
-
-/// Gives the line's transaction another ID in every pass.
-fn renumber(line: &mut [u8], pass: u32) {
-    let Some(at) = line.windows(ID_KEY.len()).position(|window| window == ID_KEY) else { return };
-    let digits = format!("{pass:08x}");
-    line[at + ID_KEY.len()..][..digits.len()].copy_from_slice(digits.as_bytes());
 }

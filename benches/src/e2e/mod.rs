@@ -4,18 +4,26 @@
 //! | --- | --- |
 //! | `ship` | CPU, memory, throughput and disk while the corpus is shipped, the last commit included |
 //! | `query` | a transaction by its ID: first after a restart, and warm |
+//! | `search` | rare words, phrases, a histogram, and how fast text is gone through when the index says nothing |
 //! | `visible` | from a line's write to its being found |
+//! | `load` | twenty who search at the same time while an agent ships at full speed, and what it costs the agent |
 //! | `shapes` | the same corpus as text with stack traces, and in a container's log; what was lost or stored twice of it |
 //! | `backlog` | a file of gigabytes, and how fresh a live one beside it is meanwhile |
 //! | `idle` | an agent with 1,000 quiet files |
 //! | `quiet` | an agent with 10,000 of them: from a cold start, and after a restart |
 //! | `kill` | lines lost and stored twice after kills of both |
+//! | `large` | a run of its own: 100 million records, and some of the questions of `query` and `search` |
+//! | `passes` | its input: the corpus again and again |
 
 mod backlog;
 mod idle;
 mod kill;
+pub mod large;
+mod load;
+mod passes;
 mod query;
 mod quiet;
+mod search;
 mod shapes;
 mod ship;
 mod visible;
@@ -61,10 +69,12 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Reference,
-    /// Without it there is nothing for query and visible.
+    /// Without it there is nothing for query, search, visible and load.
     Ship,
     Query,
+    Search,
     Visible,
+    Load,
     Text,
     Cri,
     Backlog,
@@ -111,14 +121,16 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         machine: Machine::this(),
         ..Results::default()
     };
-    let parts: [(Part, PartRun); 10] = [
+    let parts: [(Part, PartRun); 12] = [
         (Part::Reference, |bench, results| {
             results.reference = Some(reference::measure(&bench.corpus.files()?)?);
             Ok(())
         }),
         (Part::Ship, ship::run),
         (Part::Query, query::run),
+        (Part::Search, search::run),
         (Part::Visible, visible::run),
+        (Part::Load, load::run),
         (Part::Text, |bench, results| {
             results.text = Some(shapes::run(bench, Shape::Text)?);
             Ok(())
@@ -134,7 +146,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
     ];
     let mut shipped = false;
     for (part, part_run) in parts {
-        let needs_data = matches!(part, Part::Query | Part::Visible);
+        let needs_data = matches!(part, Part::Query | Part::Search | Part::Visible | Part::Load);
         if !options.chosen(part) || (needs_data && !shipped) {
             continue;
         }

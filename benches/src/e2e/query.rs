@@ -44,16 +44,21 @@ pub fn run(bench: &Bench, results: &mut Results) -> anyhow::Result<()> {
 fn query(bench: &Bench, client: &Client, random: &mut Rng) -> anyhow::Result<f64> {
     let transactions = &bench.corpus.transactions;
     let (id, count) = &transactions[random.usize(..transactions.len())];
+    ask(client, id, *count)
+}
+
+/// Asks for a transaction that has `count` records; how long it took, in ms.
+pub fn ask(client: &Client, id: &str, count: u32) -> anyhow::Result<f64> {
     let begin = Instant::now();
     let body = client.transaction(id)?.with_context(|| format!("transaction {id} was not found"))?;
     let elapsed = begin.elapsed();
     let found = count_records(&body)?;
-    ensure!(found == *count as usize, "transaction {id} has {count} records, {found} were found");
+    ensure!(found == count as usize, "transaction {id} has {count} records, {found} were found");
     Ok(milliseconds(elapsed))
 }
 
 /// The page cache, when we are allowed to; otherwise a restart is as cold as it gets.
-fn drop_caches() {
+pub fn drop_caches() {
     rustix::fs::sync();
     if let Err(error) = std::fs::write("/proc/sys/vm/drop_caches", "3") {
         eprintln!("query: the page cache stays warm: {error}");

@@ -105,7 +105,7 @@ pub fn sources_of(corpus: &Corpus) -> Vec<Source> {
 }
 
 /// Bytes that the file system gave to everything below `folder`.
-fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
+pub fn disk_bytes(folder: &Path) -> anyhow::Result<u64> {
     let mut total = 0;
     for entry in std::fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
         let entry = entry?;
