@@ -43,6 +43,15 @@ pub fn prefix(file: &LogFile) -> io::Result<Fingerprint> {
     Ok(Fingerprint::of(&bytes[..length]))
 }
 
+/// The prefix of a file as it is now; none when it does not begin with what `known` was taken of: the file was overwritten.
+pub fn grown_prefix(file: &LogFile, known: Fingerprint) -> io::Result<Option<Fingerprint>> {
+    let mut bytes = [0; PREFIX_BYTES_MAX];
+    let length = file.read_at(0, &mut bytes)?;
+    let begins = bytes[..length].get(..known.length as usize);
+    let is_same = begins.is_some_and(|begins| known.is_empty() || Fingerprint::of(begins) == known);
+    Ok(is_same.then(|| Fingerprint::of(&bytes[..length])))
+}
+
 /// The guard of `frontier` in a file as it is now.
 pub fn guard(file: &LogFile, frontier: u64) -> io::Result<Fingerprint> {
     let mut bytes = [0; GUARD_BYTES_MAX];
@@ -95,6 +104,12 @@ mod tests {
         std::fs::write(&path, b"other line\nsecond\n").unwrap();
         assert!(!prefix_agrees(&file, prefix).unwrap() && !guard_agrees(&file, 11, guard).unwrap());
         assert!(prefix_agrees(&file, Fingerprint::default()).unwrap());
+        // What stands there now is another file's prefix, however much longer it is.
+        assert_eq!(grown_prefix(&file, prefix).unwrap(), None);
+        std::fs::write(&path, b"first line\nsecond\n").unwrap();
+        assert_eq!(grown_prefix(&file, prefix).unwrap(), Some(Fingerprint::of(b"first line\nsecond\n")));
+        std::fs::write(&path, b"first").unwrap();
+        assert_eq!(grown_prefix(&file, prefix).unwrap(), None);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Store {
     pub tail: Arc<Tail>,
     /// One permit per reader who follows it.
     pub tails: Arc<Semaphore>,
+    /// One permit per NDJSON answer of a search that is on its way: a slow client holds some pages.
+    pub streams: Arc<Semaphore>,
     /// Marks this run of the program.
     pub run: Arc<str>,
     /// Decoded blocks.
@@ -46,6 +48,8 @@ pub struct Store {
 const SEARCH_THREADS: usize = 8;
 /// So many may follow what comes in.
 pub const TAILS_MAX: usize = 1_000;
+/// So many NDJSON answers of searches may be on their way.
+pub const STREAMS_MAX: usize = 32;
 
 /// A search that came to its end.
 pub struct Searched<C> {
@@ -87,6 +91,7 @@ impl Store {
             registry,
             tail,
             tails: Arc::new(Semaphore::new(TAILS_MAX)),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             run: uuid::Uuid::new_v4().simple().to_string().into(),
             cache,
             search: Arc::new(search.build()?),

@@ -266,13 +266,14 @@ impl Source {
         self.read.position == 0 && !self.prefix.is_empty() && !self.file.as_ref().is_none_or(agrees)
     }
 
-    /// Reads the file's prefix, as long as it can still grow: what a copy would be known by.
+    /// Reads the file's prefix, as long as it can still grow: what a copy would be known by. Nobody may have looked for long: when the
+    /// file was overwritten meanwhile, what it begins with now is none of this incarnation's.
     pub fn take_prefix(&mut self) {
         if self.before.is_none()
             && self.prefix.length < PREFIX_BYTES_MAX as u32
             && u64::from(self.prefix.length) < self.size
             && let Some(file) = &self.file
-            && let Ok(prefix) = identity::prefix(file)
+            && let Ok(Some(prefix)) = identity::grown_prefix(file, self.prefix)
         {
             self.prefix = prefix;
         }

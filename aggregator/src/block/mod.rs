@@ -10,6 +10,7 @@
 //! | `container` | encoded columns with a table and a checksum |
 //! | `encode` | columns to payload |
 //! | `decode` | payload to the columns that a reader asks for |
+//! | `word_filter` | which words a sealed block may hold |
 //! | `view` | one block as a query reads it |
 //! | `transactions` | what many transactions did, as columns |
 
@@ -23,3 +24,4 @@ pub mod tokens;
 pub mod transactions;
 pub mod varint;
 pub mod view;
+pub mod word_filter;

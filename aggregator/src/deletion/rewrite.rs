@@ -14,6 +14,7 @@ use crate::block::container::Unzstd;
 use crate::block::encode::{Encoder, Sealed};
 use crate::block::transactions::{self, Share};
 use crate::block::view::View;
+use crate::block::word_filter::WordFilter;
 use crate::head::view::Snapshot;
 use crate::id::Canonical;
 use crate::index::committed::Committed;
@@ -146,7 +147,7 @@ fn change(committed: &Arc<Committed>, job: &Deletion, predicate: &Predicate) -> 
         change.kept.extend(rest.ids.iter().map(|id| id.canonical.clone()));
         let service = rest.sources[0].service.as_str().into();
         let Sealed { payload, summary, words } = encoder.seal(&rest);
-        change.blocks.push((Arc::new(SealedBlock { service, payload, summary }), words));
+        change.blocks.push((Arc::new(SealedBlock { service, payload, words: WordFilter::of(&words), summary }), words));
         Ok(())
     })?;
     change.out.values_mut().for_each(|docs| docs.sort_unstable());

@@ -15,6 +15,7 @@ use crate::block::columns::{Columns, Range};
 use crate::block::decode::RECORDS_MAX;
 use crate::block::encode::{Encoder, IdSummary, Sealed};
 use crate::block::transactions::Share;
+use crate::block::word_filter::WordFilter;
 use crate::id::Canonical;
 use crate::index::document::SealedBlock;
 use crate::source::Source;
@@ -180,7 +181,8 @@ impl Appender {
         for share in &summary.ids {
             add_share(&mut self.transactions, service, share);
         }
-        let block = Arc::new(SealedBlock { service: Arc::clone(service), payload, summary });
+        let block =
+            Arc::new(SealedBlock { service: Arc::clone(service), payload, words: WordFilter::of(&words), summary });
         self.head.sealed(number, Arc::clone(&block));
         self.send(Work::Block { day: self.day, block, words });
     }

@@ -3,6 +3,7 @@
 //! A page ends at `limit`; `next_cursor` goes on behind its last record, whatever has come in meanwhile. As NDJSON the answer has no
 //! cap: it is put together page by page, and only as fast as the client takes it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::{Body, Bytes};
@@ -133,10 +134,14 @@ fn page_answer(page: &Page, progress: Progress, is_late: bool, started: Instant)
 
 /// The first page decides about the status; then pages follow as they are taken. Who leaves ends it.
 async fn stream(api: Api, mut search: Search, limit: Option<usize>) -> Result<Response, Problem> {
+    let Ok(permit) = Arc::clone(&api.store.streams).try_acquire_owned() else {
+        return Err(Problem::TooMany { what: "NDJSON answers", max: crate::store::STREAMS_MAX });
+    };
     let mut left = limit.unwrap_or(usize::MAX);
     let (mut current, ..) = page(&api, &search, left.min(STREAM_PAGE_RECORDS), None).await?;
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(STREAM_PAGES_WAITING);
     tokio::spawn(async move {
+        let _permit = permit;
         loop {
             left = left.saturating_sub(current.records.len());
             if sender.send(lines(&current.records)).await.is_err() {

@@ -8,6 +8,7 @@ use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Va
 use super::schema::{Fields, kind};
 use crate::block::encode::Summary;
 use crate::block::transactions::{self, Share};
+use crate::block::word_filter::WordFilter;
 use crate::id::{Canonical, number_term};
 
 /// A sealed block, as the head keeps it until it is committed.
@@ -17,6 +18,8 @@ pub struct SealedBlock {
     pub service: Arc<str>,
     /// The encoded columns.
     pub payload: Vec<u8>,
+    /// Which words it may hold, for as long as the index does not know.
+    pub words: WordFilter,
     /// What is known without decoding.
     pub summary: Summary,
 }

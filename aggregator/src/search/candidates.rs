@@ -75,10 +75,14 @@ fn times_of(block: &HeldBlock) -> Option<(i64, i64)> {
     }
 }
 
-/// Whether a block of the head may hold what is looked for. Its words are not known.
+/// Whether a block of the head may hold what is looked for.
 fn passes(block: &HeldBlock, narrow: &Narrow<'_>) -> bool {
     match narrow {
-        Narrow::All | Narrow::Word(_) | Narrow::WordPrefix(_) => true,
+        Narrow::All | Narrow::WordPrefix(_) => true,
+        Narrow::Word(word) => match block {
+            HeldBlock::Raw(_) => true,
+            HeldBlock::Sealed(block) => block.words.may_hold(word),
+        },
         Narrow::And(parts) => parts.iter().all(|part| passes(block, part)),
         Narrow::Or(parts) => parts.iter().any(|part| passes(block, part)),
         Narrow::Time(from, to) => {
