@@ -92,10 +92,11 @@ impl Queries<'_> {
                 (String::from_utf8_lossy(path).into_owned(), value.text())
             }
         };
-        let segments = if path.chars().all(|character| character.is_alphanumeric() || "._".contains(character)) {
-            path.split('.').map(String::from).collect()
-        } else {
-            vec![path]
+        // A key that begins or ends with a dot is written in quotes, as one segment.
+        let is_plain = path.chars().all(|character| character.is_alphanumeric() || "._".contains(character));
+        let segments = match path.split('.').map(String::from).collect::<Vec<_>>() {
+            segments if is_plain && segments.iter().all(|segment| !segment.is_empty()) => segments,
+            _ => vec![path],
         };
         let value = match random.u8(..8) {
             0 => WORDS[random.usize(..WORDS.len())].to_owned(),
