@@ -86,10 +86,15 @@ impl Api {
         self.request("POST", path, body.to_string())
     }
 
-    /// Any method; no answer is a failure.
+    /// Any method, with a body of JSON; no answer is a failure.
     pub fn request(&self, method: &str, path: &str, body: impl Into<Vec<u8>>) -> Answer {
+        self.request_with(method, path, "application/json", body)
+    }
+
+    /// Any method and kind of body; no answer is a failure.
+    pub fn request_with(&self, method: &str, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        let request = request.header("content-type", "application/json");
+        let request = request.header("content-type", content_type);
         let body = body.into();
         let answer = if body.is_empty() {
             self.send(request.body(()).expect("a request"))

@@ -68,6 +68,12 @@ fn what_is_deleted_is_gone_for_good() {
 
     let refused = api.post("/api/v1/admin/deletions", &json!({}));
     assert_eq!(refused.status, 400, "everything is not to be deleted: {}", refused.problem());
+    // As a browser sends it from anybody's page, without asking first.
+    let path = format!("/api/v1/admin/deletions?txn={}", ids[0]);
+    for (content_type, body) in [("text/plain", "{}"), ("application/x-www-form-urlencoded", "")] {
+        let foreign = api.request_with("POST", &path, content_type, body);
+        assert_eq!(foreign.status, 415, "{}", foreign.problem());
+    }
     let dry = api.post("/api/v1/admin/deletions", &json!({"txn": ids[0], "dry_run": true})).json();
     assert_eq!(dry["matched"], first.lines[0], "{dry}");
 

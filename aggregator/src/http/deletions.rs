@@ -1,9 +1,11 @@
 //! `/api/v1/admin/deletions`: takes records out for good, as a job.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,7 +15,7 @@ use super::arguments::Arguments;
 use super::parameters::{self, Asked};
 use super::problem::Problem;
 use crate::clock::{self, rfc3339};
-use crate::deletion::job::{Deletion, Deletions};
+use crate::deletion::job::Deletion;
 use crate::query::language::ast::{FieldName, Query, Span, Test, What};
 use crate::query::language::parser;
 use crate::search::facets::Facets;
@@ -33,7 +35,12 @@ struct Parameters {
 }
 
 /// `POST /api/v1/admin/deletions`.
-pub async fn create(State(api): State<Api>, arguments: Arguments) -> Result<Response, Problem> {
+pub async fn create(State(api): State<Api>, headers: HeaderMap, arguments: Arguments) -> Result<Response, Problem> {
+    // A page of somebody else's site can have a browser send anything but JSON here.
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/json") {
+        return Err(Problem::NotJson);
+    }
     let parameters: Parameters = arguments.read(PARAMETERS)?;
     let now = clock::now_ns();
     let query = query(&parameters)?;
@@ -54,7 +61,7 @@ pub async fn create(State(api): State<Api>, arguments: Arguments) -> Result<Resp
         }))
         .into_response());
     }
-    let deletions = deletions(&api);
+    let deletions = Arc::clone(&api.deletions);
     let job = tokio::task::spawn_blocking(move || deletions.add(query, times, now)).await;
     let job = job.map_err(|_| Problem::Stopping)?.map_err(|error| Problem::Catalog { detail: error.to_string() })?;
     tracing::info!("deletion {} of {:?} is taken on", job.id, job.query);
@@ -71,10 +78,6 @@ fn is_dry(text: Option<&str>) -> Result<bool, Problem> {
             Err(Problem::BadParameter { name: "dry_run", detail })
         }
     }
-}
-
-fn deletions(api: &Api) -> std::sync::Arc<Deletions> {
-    std::sync::Arc::clone(&api.deletions)
 }
 
 /// The query as it is written down: canonical, and never all there is.

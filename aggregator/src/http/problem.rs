@@ -43,6 +43,8 @@ pub enum Problem {
         /// How many may be.
         max: usize,
     },
+    /// The body has to be JSON, and to say so.
+    NotJson,
     /// So many are served already.
     TooMany {
         /// What there are too many of.
@@ -103,6 +105,12 @@ impl Problem {
             Self::BodyTooLarge { max } => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "body too large", format!("the body may have {max} bytes"), none)
             }
+            Self::NotJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not JSON",
+                "send the parameters as JSON, with the header content-type: application/json".into(),
+                none,
+            ),
             Self::TooMany { what, max } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "too many at a time",
@@ -139,6 +147,7 @@ impl std::fmt::Display for Problem {
             Self::UnknownTransaction { id, .. } => write!(formatter, "no record carries the ID {id:?}"),
             Self::Unknown { what, name } => write!(formatter, "there is no {what} {name}"),
             Self::BodyTooLarge { max } => write!(formatter, "the body has more than {max} bytes"),
+            Self::NotJson => write!(formatter, "the body is not JSON"),
             Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),
