@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::mask::Mask;
 use super::needle::Needle;
 use super::predicate::{Leaf, Predicate};
-use super::value::NameTest;
 use crate::block::container::Corrupt;
 use crate::block::spelling::SpelledId;
 use crate::block::view::View;
@@ -78,11 +77,10 @@ fn evaluate_leaf(leaf: &Leaf, block: &View<'_>, mut among: Mask) -> Result<Mask,
             among.retain(|record| (*from..*to).contains(&times[record]));
         }
         Leaf::Txn(wanted) => with_ids(block, &mut among, |id| wanted.iter().any(|wanted| wanted.same(&id.canonical)))?,
-        Leaf::TxnSpelling(NameTest::Exists) => {
+        Leaf::TxnExists => {
             let counts = block.ids()?.counts;
             among.retain(|record| counts[record] > 0);
         }
-        Leaf::TxnSpelling(test) => with_ids(block, &mut among, |id| test.passes(&id.spelling()))?,
     }
     Ok(among)
 }

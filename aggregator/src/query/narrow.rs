@@ -78,7 +78,7 @@ impl<'a> Narrow<'a> {
                 Self::and([Self::of_key(path.dotted().as_bytes()), value].into_iter())
             }
             Leaf::KeyExists(path) => Self::of_key(path.dotted().as_bytes()),
-            Leaf::LineRegex(_) | Leaf::File(_) | Leaf::Source(_) | Leaf::Label(..) | Leaf::TxnSpelling(_) => Self::All,
+            Leaf::LineRegex(_) | Leaf::File(_) | Leaf::Source(_) | Leaf::Label(..) | Leaf::TxnExists => Self::All,
             Leaf::Service(test) => Self::Service(test),
             Leaf::Host(test) => Self::Host(test),
             Leaf::Level(levels) => Self::Levels(*levels),

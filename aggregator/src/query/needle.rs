@@ -9,6 +9,9 @@ use regex::bytes::{Regex, RegexBuilder};
 use crate::block::overlay::is_filler;
 use crate::block::tokens::is_word_byte;
 
+/// Each thread that searches has such a cache for each text of other scripts, and a query may have a thousand of these.
+const FOLDED_CACHE_BYTES: usize = 32 << 10;
+
 /// See the module.
 #[derive(Debug)]
 pub struct Needle {
@@ -42,7 +45,7 @@ impl Needle {
                 other => format!("(?i:{})", regex::escape(other.encode_utf8(&mut [0; 4]))),
             });
             let pattern: String = folded.collect();
-            RegexBuilder::new(&pattern).build().expect("an escaped text is a regex")
+            RegexBuilder::new(&pattern).dfa_size_limit(FOLDED_CACHE_BYTES).build().expect("an escaped text is a regex")
         });
         Self {
             finder: Box::new(Finder::new(&lower).into_owned()),

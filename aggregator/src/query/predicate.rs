@@ -14,6 +14,8 @@ use crate::id::Canonical;
 
 /// Memory that one regex may take, compiled and while it runs: bounds what a query can make us hold.
 const REGEX_BYTES_MAX: usize = 1 << 20;
+/// Each thread that searches has a cache of its own for each of them.
+const REGEXES_MAX: usize = 32;
 
 /// What a record has to fulfil.
 #[derive(Debug)]
@@ -45,19 +47,40 @@ pub enum Leaf {
     Level(u16),
     /// It carries one of these.
     Txn(Vec<Canonical>),
-    /// It carries an ID that is spelled so; `Exists`: any.
-    TxnSpelling(NameTest),
+    /// It carries an ID.
+    TxnExists,
     /// Nanoseconds since the epoch, from the first to before the second.
     Time(i64, i64),
 }
 
 /// Makes `query` ready; `now_ns` is what its relative times are relative to.
 pub fn compile(query: &Query, now_ns: i64) -> Result<Predicate, SyntaxError> {
-    let all = |parts: &[Query]| parts.iter().map(|part| compile(part, now_ns)).collect::<Result<Vec<_>, _>>();
+    let mut regexes = 0;
+    if let Some(test) = one_regex_too_many(query, &mut regexes) {
+        let error = SyntaxError::new(test.span, format!("a query has at most {REGEXES_MAX} regexes"));
+        return Err(error.with_hint("join some of them: `/one|two/`"));
+    }
+    ready(query, now_ns)
+}
+
+fn one_regex_too_many<'q>(query: &'q Query, regexes: &mut usize) -> Option<&'q Test> {
+    match query {
+        Query::All => None,
+        Query::Test(test) => {
+            *regexes += usize::from(matches!(test.what, What::Regex(_)));
+            (*regexes > REGEXES_MAX).then_some(test)
+        }
+        Query::Not(part) => one_regex_too_many(part, regexes),
+        Query::And(parts) | Query::Or(parts) => parts.iter().find_map(|part| one_regex_too_many(part, regexes)),
+    }
+}
+
+fn ready(query: &Query, now_ns: i64) -> Result<Predicate, SyntaxError> {
+    let all = |parts: &[Query]| parts.iter().map(|part| ready(part, now_ns)).collect::<Result<Vec<_>, _>>();
     Ok(match query {
         Query::All => Predicate::All,
         Query::Test(test) => Predicate::Leaf(Box::new(leaf(test, now_ns)?)),
-        Query::Not(part) => Predicate::Not(Box::new(compile(part, now_ns)?)),
+        Query::Not(part) => Predicate::Not(Box::new(ready(part, now_ns)?)),
         Query::And(parts) => {
             let mut parts = all(parts)?;
             // What is cheap to decide goes first: the rest looks at fewer records.
@@ -76,7 +99,7 @@ fn cost(predicate: &Predicate) -> u32 {
             Leaf::Service(_) | Leaf::Host(_) | Leaf::File(_) | Leaf::Source(_) | Leaf::Label(..) => 1,
             Leaf::Level(_) | Leaf::Time(..) => 2,
             Leaf::Txn(_) => 3,
-            Leaf::TxnSpelling(_) => 4,
+            Leaf::TxnExists => 4,
             Leaf::Line(needle) if !needle.may_be_hidden() => 5,
             Leaf::Line(_) => 6,
             Leaf::Key(..) | Leaf::KeyExists(_) => 8,
@@ -118,7 +141,11 @@ fn leaf(test: &Test, now_ns: i64) -> Result<Leaf, SyntaxError> {
         FieldName::Level => Leaf::Level(levels(test)?),
         FieldName::Txn => match &test.what {
             What::Word(text) | What::Phrase(text) => Leaf::Txn(Canonical::candidates(text.as_bytes())),
-            _ => Leaf::TxnSpelling(name_test(test)?),
+            What::Exists => Leaf::TxnExists,
+            _ => {
+                let error = SyntaxError::new(test.span, "an ID is found whole, in any spelling");
+                return Err(error.with_hint("write `txn:4bf92f3577b34da6a3ce929d0e0e4736`"));
+            }
         },
         FieldName::Time => {
             let (from, to) = times(test, now_ns)?;
@@ -255,4 +282,18 @@ fn times(test: &Test, now_ns: i64) -> Result<(i64, i64), SyntaxError> {
             return Err(SyntaxError::new(test.span, "a time is compared").with_hint("write `time:>=-15m`"));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::language::parser;
+
+    #[test]
+    fn regexes_are_counted() {
+        let query = |count: usize| parser::parse(&vec!["a:/x+/"; count].join(" -")).unwrap();
+        assert!(compile(&query(REGEXES_MAX), 0).is_ok());
+        let error = compile(&query(REGEXES_MAX + 1), 0).unwrap_err();
+        assert!(error.message.contains("at most 32 regexes") && error.span.begin > 0, "{error:?}");
+    }
 }
