@@ -64,20 +64,16 @@ impl Collector for Facets {
 
     fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError> {
         let of_field = |facet: &Facet| {
-            let (mut counts, mut records, mut last) = (Counts::default(), 0, None);
-            // A value counts once in a record.
-            let mut in_record: Vec<Vec<u8>> = Vec::new();
+            // Of each value its records, and the last one of them: a value counts once in a record.
+            let mut values: HashMap<Vec<u8>, (u64, usize), foldhash::fast::RandomState> = HashMap::default();
+            let (mut records, mut last) = (0, None);
             facet.dimension.each(&block.view, &block.found, |record, value| {
-                if last != Some(record) {
-                    (last, records) = (Some(record), records + 1);
-                    in_record.clear();
-                }
-                if in_record.iter().any(|known| **known == *value) {
-                    return;
-                }
-                in_record.push(value.into());
-                *counts.entry_ref(value).or_insert(0) += 1;
+                records += u64::from(last.replace(record) != Some(record));
+                let (count, last_of_value) = values.entry_ref(value).or_insert((0, usize::MAX));
+                *count += u64::from(*last_of_value != record);
+                *last_of_value = record;
             })?;
+            let counts: Counts = values.into_iter().map(|(value, (count, _))| (value, count)).collect();
             Ok((counts, records))
         };
         let fields = self.fields.iter().map(of_field).collect::<Result<_, FindError>>()?;

@@ -1,5 +1,7 @@
 //! Numbers in what was found, by groups and by time: counts, sums, percentiles, how many different values.
 
+use std::hash::Hash;
+
 use datasketches::hll::{HllType, HllUnion};
 use hashbrown::HashMap;
 use sketches_ddsketch::{Config, DDSketch};
@@ -62,31 +64,58 @@ impl Statistics {
         Self { asked, groups: HashMap::default(), beyond: 0 }
     }
 
-    fn keys(&self, block: &Found<'_>) -> Result<Vec<GroupKey>, Corrupt> {
+    /// The group of each record that was found, as an index into the groups' keys.
+    fn groups_of(&self, block: &Found<'_>) -> Result<(Vec<u32>, Vec<GroupKey>), Corrupt> {
         let records: Vec<usize> = block.found.iter().collect();
-        let buckets: Vec<Option<i64>> = match self.asked.interval_ns {
-            None => vec![None; records.len()],
-            Some(interval) => {
-                let times = block.view.times()?;
-                records.iter().map(|record| Some(bucket(times[*record], interval))).collect()
-            }
-        };
-        let mut keys: Vec<GroupKey> = buckets.into_iter().map(|bucket| (bucket, Vec::new())).collect();
-        for (place, dimension) in self.asked.by.iter().enumerate() {
-            let mut at = 0;
+        let mut grouping = Grouping { of_record: vec![0; records.len()], keys: vec![(None, Vec::new())] };
+        if let Some(interval) = self.asked.interval_ns {
+            let times = block.view.times()?;
+            grouping.refine(|place| bucket(times[records[place]], interval), |key, bucket| key.0 = Some(*bucket));
+        }
+        for dimension in &self.asked.by {
+            let mut names: HashMap<Vec<u8>, usize, foldhash::fast::RandomState> = HashMap::default();
+            let mut of_record: Vec<Option<usize>> = vec![None; records.len()];
+            let mut place = 0;
             dimension.each(&block.view, &block.found, |record, value| {
-                while records[at] < record {
-                    at += 1;
+                while records[place] < record {
+                    place += 1;
                 }
-                let values = &mut keys[at].1;
                 // The first value of a record is its group.
-                if values.len() == place {
-                    values.push(Some(value.into()));
+                if of_record[place].is_none() {
+                    let next = names.len();
+                    of_record[place] = Some(*names.entry_ref(value).or_insert(next));
                 }
             })?;
-            keys.iter_mut().for_each(|(_, values)| values.resize(place + 1, None));
+            let mut values: Vec<Box<[u8]>> = vec![Box::default(); names.len()];
+            names.into_iter().for_each(|(name, number)| values[number] = name.into());
+            grouping
+                .refine(|place| of_record[place], |key, value| key.1.push(value.map(|number| values[number].clone())));
         }
-        Ok(keys)
+        Ok((grouping.of_record, grouping.keys))
+    }
+}
+
+/// Groups of one block's records, told apart by one thing after the other. Names are put together once a group, not once a record.
+struct Grouping {
+    of_record: Vec<u32>,
+    keys: Vec<GroupKey>,
+}
+
+impl Grouping {
+    /// Splits each group by what `value` says of its records; `extend` adds that to the group's key.
+    fn refine<T: Copy + Eq + Hash>(&mut self, value: impl Fn(usize) -> T, extend: impl Fn(&mut GroupKey, &T)) {
+        let mut parts: HashMap<(u32, T), u32, foldhash::fast::RandomState> = HashMap::default();
+        let mut keys: Vec<GroupKey> = Vec::new();
+        for (place, group) in self.of_record.iter_mut().enumerate() {
+            let value = value(place);
+            *group = *parts.entry((*group, value)).or_insert_with(|| {
+                let mut key = self.keys[*group as usize].clone();
+                extend(&mut key, &value);
+                keys.push(key);
+                keys.len() as u32 - 1
+            });
+        }
+        self.keys = keys;
     }
 }
 
@@ -158,35 +187,24 @@ impl Collector for Statistics {
     type Part = Vec<(GroupKey, Group)>;
 
     fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError> {
-        let keys = self.keys(&block)?;
-        // Index of each record's group.
-        let mut index: HashMap<&GroupKey, usize, foldhash::fast::RandomState> = HashMap::default();
-        let of_record: Vec<usize> = keys
-            .iter()
-            .map(|key| {
-                let next = index.len();
-                *index.entry(key).or_insert(next)
-            })
-            .collect();
-        let mut groups: Vec<Group> = (0..index.len()).map(|_| Group::default()).collect();
-        of_record.iter().for_each(|group| groups[*group].records += 1);
+        let (of_record, keys) = self.groups_of(&block)?;
+        let mut groups: Vec<Group> = keys.iter().map(|_| Group::default()).collect();
+        of_record.iter().for_each(|group| groups[*group as usize].records += 1);
         let records: Vec<usize> = block.found.iter().collect();
-        let place = |record: usize| records.partition_point(|known| *known < record);
+        let group_of = |record: usize| of_record[records.partition_point(|known| *known < record)] as usize;
         if let Some(field) = &self.asked.field {
             field.scalars(&block.view, &block.found, |record, value| {
                 if let Some(number) = value.number().filter(|number| number.is_finite()) {
-                    groups[of_record[place(record)]].add(number, self.asked.percentiles);
+                    groups[group_of(record)].add(number, self.asked.percentiles);
                 }
             })?;
         }
         if let Some(distinct) = &self.asked.distinct {
             distinct.each(&block.view, &block.found, |record, value| {
-                groups[of_record[place(record)]].add_distinct(value);
+                groups[group_of(record)].add_distinct(value);
             })?;
         }
-        let mut keyed: Vec<(GroupKey, usize)> = index.into_iter().map(|(key, group)| (key.clone(), group)).collect();
-        keyed.sort_unstable_by_key(|(_, group)| *group);
-        Ok(keyed.into_iter().map(|(key, _)| key).zip(groups).collect())
+        Ok(keys.into_iter().zip(groups).collect())
     }
 
     fn take(&mut self, part: Self::Part) {
