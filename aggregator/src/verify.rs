@@ -26,6 +26,10 @@ pub fn verify(data_dir: &Path, out: &mut impl Write) -> anyhow::Result<u64> {
     let root = data_dir.join("partitions");
     let mut damaged = 0;
     for day in Partition::days(&root)? {
+        // To open one that retention has removed meanwhile would make it anew.
+        if !root.join(partition::name(day)).is_dir() {
+            continue;
+        }
         let totals = match check_partition(&root, day, out)? {
             Ok(totals) => totals,
             Err(error) => {

@@ -172,9 +172,12 @@ impl Head {
         self.committed.notify_all();
     }
 
-    /// The partition has merged: the same records from fewer segments.
+    /// The partition has merged, or lost what was deleted. One that retention has removed meanwhile does not come back.
     pub fn refresh(&self, committed: Arc<Committed>) {
-        replace(&mut self.lock(), committed);
+        let mut state = self.lock();
+        if state.partitions.iter().any(|known| known.partition.day == committed.partition.day) {
+            replace(&mut state, committed);
+        }
     }
 
     /// The partition is gone from now on. Searches that have begun go on with it.
