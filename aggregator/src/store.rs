@@ -13,7 +13,6 @@ use crate::id::Canonical;
 use crate::index::committed::Committed;
 use crate::index::find::FindError;
 use crate::index::partition;
-use crate::query::narrow::Narrow;
 use crate::search::cache::BlockCache;
 use crate::search::candidates;
 use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
@@ -102,22 +101,24 @@ impl Store {
 
     /// Works out an answer on the search threads. None: the program ends before it is there.
     pub async fn answer<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await.ok()?;
-        let (sender, receiver) = oneshot::channel();
         let store = self.clone();
-        self.search.spawn(move || {
-            // Nobody may wait any more; then the answer goes nowhere.
-            let _ = sender.send(work(&store));
-            drop(turn);
-        });
-        receiver.await.ok()
+        self.in_turn(&self.turns, move || work(&store)).await
     }
 
     /// Works out what somebody who follows gets.
     pub async fn answer_tail<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let turn = Arc::clone(&self.tail_turn).acquire_owned().await.ok()?;
+        self.in_turn(&self.tail_turn, work).await
+    }
+
+    async fn in_turn<T: Send + 'static>(
+        &self,
+        turns: &Arc<Semaphore>,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = Arc::clone(turns).acquire_owned().await.ok()?;
         let (sender, receiver) = oneshot::channel();
         self.search.spawn(move || {
+            // Nobody may wait any more; then the answer goes nowhere.
             let _ = sender.send(work());
             drop(turn);
         });
@@ -158,12 +159,9 @@ impl Store {
         }
     }
 
-    /// The times of the earliest and of the latest record; none when there is none.
+    /// Between which times all records lie; none when there is none.
     pub fn times(&self) -> Result<Option<(i64, i64)>, FindError> {
-        let snapshot = self.head.snapshot();
-        let blocks = candidates::find(&snapshot, &Narrow::All, (i64::MIN, i64::MAX))?;
-        let earliest = blocks.iter().map(|block| block.time_min).min();
-        Ok(earliest.zip(blocks.iter().map(|block| block.time_max).max()))
+        candidates::times_of_all(&self.head.snapshot())
     }
 
     /// Every record of an ID, however it is spelled, in no particular order. To be called inside [`Self::answer`].

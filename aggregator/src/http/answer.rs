@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clew_proto::v1::{GapReason, IdKind, RecordFlag, RecordMark, Severity};
@@ -75,6 +77,17 @@ impl From<&SpelledId> for IdAnswer {
     fn from(id: &SpelledId) -> Self {
         Self { value: lossy(&id.spelling()), kind: kind(id.kind), attached: id.attached }
     }
+}
+
+/// `answer` with its `records`, which are written straight into the text: they are nearly all of it.
+pub fn with_records(answer: &Value, records: &[Record]) -> Response {
+    let shown: Vec<_> = records.iter().map(RecordAnswer::from).collect();
+    let mut text = answer.to_string();
+    text.pop();
+    text.push_str(",\"records\":");
+    text.push_str(&serde_json::to_string(&shown).expect("records are JSON"));
+    text.push('}');
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
 /// What every answer of a search says of itself.

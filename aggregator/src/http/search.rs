@@ -122,14 +122,7 @@ fn page_answer(page: &Page, progress: Progress, is_late: bool, started: Instant)
     let mut meta = answer::meta(progress, started, is_late, &warnings);
     meta["truncated"] = json!(page.next.is_some());
     let body = json!({"next_cursor": page.next.as_ref().map(cursor::encode), "meta": meta});
-    let shown: Vec<_> = page.records.iter().map(RecordAnswer::from).collect();
-    // The records are written straight into the text: they are nearly all of it.
-    let mut text = body.to_string();
-    text.pop();
-    text.push_str(",\"records\":");
-    text.push_str(&serde_json::to_string(&shown).expect("records are JSON"));
-    text.push('}');
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    answer::with_records(&body, &page.records)
 }
 
 /// The first page decides about the status; then pages follow as they are taken. Who leaves ends it.

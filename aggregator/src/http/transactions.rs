@@ -110,7 +110,6 @@ fn page(said: &Said, id: &str, records: &[Record], keys: &[Key], wanted: Wanted<
     let begin = after.map_or(0, |after| first_after(records, keys, after));
     let end = records.len().min(begin + limit);
     let truncated = end < records.len();
-    let shown: Vec<_> = records[begin..end].iter().map(RecordAnswer::from).collect();
     let ids: Vec<_> = summary
         .ids
         .iter()
@@ -140,13 +139,7 @@ fn page(said: &Said, id: &str, records: &[Record], keys: &[Key], wanted: Wanted<
             "warnings": warnings,
         },
     });
-    // The records are written straight into the text: they are nearly all of it.
-    let mut text = body.to_string();
-    text.pop();
-    text.push_str(",\"records\":");
-    text.push_str(&serde_json::to_string(&shown).expect("records are JSON"));
-    text.push('}');
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    answer::with_records(&body, &records[begin..end])
 }
 
 /// Index of the first record behind `after`. The order is that of `order::sort`: by time, then host, source, position.

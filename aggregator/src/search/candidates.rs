@@ -62,6 +62,18 @@ pub fn find(snapshot: &Snapshot, narrow: &Narrow<'_>, (from, to): (i64, i64)) ->
     Ok(candidates)
 }
 
+/// Between which times all records lie, by the ends of the columns; none when there is none.
+pub fn times_of_all(snapshot: &Snapshot) -> Result<Option<(i64, i64)>, FindError> {
+    let mut ends: Vec<(i64, i64)> = snapshot.head.iter().filter_map(times_of).collect();
+    let segments = snapshot.partitions.iter().flat_map(|committed| committed.searcher.segment_readers());
+    for reader in segments.filter(|reader| reader.num_docs() > 0) {
+        let (time_min, time_max) = times(reader)?;
+        ends.push((time_min.min_value(), time_max.max_value()));
+    }
+    let earliest = ends.iter().map(|(earliest, _)| *earliest).min();
+    Ok(earliest.zip(ends.iter().map(|(_, latest)| *latest).max()))
+}
+
 fn times(reader: &SegmentReader) -> tantivy::Result<(Column<i64>, Column<i64>)> {
     let fast = reader.fast_fields();
     Ok((fast.i64("time_min")?, fast.i64("time_max")?))

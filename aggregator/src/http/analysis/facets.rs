@@ -25,7 +25,7 @@ const VALUES_SHOWN_MAX: usize = 1_000;
 const FACETS_DISCOVERED: usize = 8;
 
 /// Names of the facets' parameters.
-pub const FACETS: &[&str] = &["q", "from", "to", "timeout", "fields", "limit"];
+pub const PARAMETERS: &[&str] = &["q", "from", "to", "timeout", "fields", "limit"];
 
 /// Parameters of the facets.
 #[derive(Debug, Default, Deserialize)]
@@ -40,7 +40,7 @@ struct FacetParameters {
 /// `/api/v1/logs/facets`.
 pub async fn facets(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/facets");
-    let parameters: FacetParameters = arguments.read(FACETS)?;
+    let parameters: FacetParameters = arguments.read(PARAMETERS)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;

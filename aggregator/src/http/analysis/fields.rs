@@ -19,7 +19,7 @@ use crate::search::scan::Order;
 const SAMPLE_MAX: usize = 100_000;
 
 /// Names of the fields' parameters.
-pub const FIELDS: &[&str] = &["q", "from", "to", "timeout", "sample"];
+pub const PARAMETERS: &[&str] = &["q", "from", "to", "timeout", "sample"];
 
 /// Parameters of the fields.
 #[derive(Debug, Default, Deserialize)]
@@ -33,7 +33,7 @@ struct FieldParameters {
 /// `/api/v1/fields`.
 pub async fn fields(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/fields");
-    let parameters: FieldParameters = arguments.read(FIELDS)?;
+    let parameters: FieldParameters = arguments.read(PARAMETERS)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;

@@ -26,7 +26,7 @@ const INTERVALS_S: [i64; 18] =
     [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
 
 /// Names of the histogram's parameters.
-pub const HISTOGRAM: &[&str] = &["q", "from", "to", "timeout", "interval", "by"];
+pub const PARAMETERS: &[&str] = &["q", "from", "to", "timeout", "interval", "by"];
 
 /// Parameters of the histogram.
 #[derive(Debug, Default, Deserialize)]
@@ -41,7 +41,7 @@ struct HistogramParameters {
 /// `/api/v1/logs/histogram`.
 pub async fn histogram(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/histogram");
-    let parameters: HistogramParameters = arguments.read(HISTOGRAM)?;
+    let parameters: HistogramParameters = arguments.read(PARAMETERS)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let mut wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;

@@ -37,7 +37,7 @@ struct StatisticsParameters {
 }
 
 /// Names of the statistics' parameters.
-pub const STATISTICS: &[&str] =
+pub const PARAMETERS: &[&str] =
     &["q", "from", "to", "timeout", "field", "distinct", "by", "interval", "percentiles", "sort", "limit"];
 /// What is told unless asked otherwise.
 const PERCENTILES_USUAL: &str = "50,90,95,99";
@@ -45,7 +45,7 @@ const PERCENTILES_USUAL: &str = "50,90,95,99";
 /// `/api/v1/logs/stats`.
 pub async fn stats(State(api): State<Api>, arguments: Arguments) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/logs/stats");
-    let parameters: StatisticsParameters = arguments.read(STATISTICS)?;
+    let parameters: StatisticsParameters = arguments.read(PARAMETERS)?;
     let (started, now) = (Instant::now(), clock::now_ns());
     let wanted = parameters.asked.wanted(Order::Newest, now)?;
     let deadline = parameters.asked.deadline(api.search_timeout)?;
