@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use base64::Engine;
 use serde_json::Value;
+
+use crate::wait;
 use ureq::AsSendBody;
 use ureq::http::Request;
 
@@ -133,6 +135,14 @@ impl Api {
             return Err(format!("status/storage says {}: {}", answer.status, String::from_utf8_lossy(&answer.body)));
         }
         answer.json()["records"].as_u64().ok_or_else(|| "status/storage has no records".to_owned())
+    }
+
+    /// Waits until it holds so many records.
+    pub fn wait_for_records(&self, records: u64, deadline: Duration) {
+        wait::until("all records to be held", deadline, || {
+            let held = self.records()?;
+            wait::check(held == records, || format!("{held} of {records} records"))
+        });
     }
 
     /// `/api/v1/status/storage`.

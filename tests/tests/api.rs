@@ -10,7 +10,6 @@ use clew_tests::follow::{Event, Follower};
 use clew_tests::known::{self, Known, counted};
 use clew_tests::logfile::LogFile;
 use clew_tests::stage::Stage;
-use clew_tests::wait;
 use serde_json::{Value, json};
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -24,13 +23,6 @@ fn started(stage: &Stage) -> (Aggregator, Agent, std::path::PathBuf) {
     let aggregator = Aggregator::started(stage, &IN_THE_HEAD);
     let agent = Agent::started(stage, &aggregator, &logs);
     (aggregator, agent, logs)
-}
-
-fn settled(api: &Api, records: usize) {
-    wait::until("all lines to be found", DEADLINE, || {
-        let held = api.records()?;
-        wait::check(held == records as u64, || format!("{held} of {records} records"))
-    });
 }
 
 /// Commits everything, and goes on with an empty head.
@@ -63,7 +55,7 @@ fn answers_are_what_the_lines_say() {
     let stage = Stage::new("answers");
     let (mut aggregator, agent, logs) = started(&stage);
     let written = known::write(&logs, &mut stage.random(0), LINES_PER_SERVICE);
-    settled(&aggregator.api(), written.len());
+    aggregator.api().wait_for_records(written.len() as u64, DEADLINE);
     check_all(&aggregator.api(), &written);
     drop(agent);
     restarted(&mut aggregator);
@@ -302,7 +294,7 @@ fn context_goes_on_across_a_rotation() {
             let time = if number % 3 == 0 { String::new() } else { format!("2026-11-23T12:00:0{generation}Z ") };
             file.append(format!("{time}INFO line {}", generation * 30 + number).as_bytes());
         }
-        settled(&aggregator.api(), (generation + 1) * 30);
+        aggregator.api().wait_for_records((generation as u64 + 1) * 30, DEADLINE);
         if generation < 2 {
             file.rotate();
         }
@@ -330,7 +322,7 @@ fn context_goes_on_across_rotations_that_the_agent_did_not_see() {
     }
     let aggregator = Aggregator::started(&stage, &IN_THE_HEAD);
     let _agent = Agent::started(&stage, &aggregator, &logs);
-    settled(&aggregator.api(), 90);
+    aggregator.api().wait_for_records(90, DEADLINE);
     check_contexts(&aggregator.api());
 }
 
@@ -386,7 +378,7 @@ fn who_follows_sees_each_record_once_and_goes_on_where_it_was() {
         }
     };
     write(0..10);
-    settled(&aggregator.api(), 20);
+    aggregator.api().wait_for_records(20, DEADLINE);
 
     let mut follower = Follower::of_query(&address, "service:shop", None);
     write(10..210);
@@ -397,7 +389,7 @@ fn who_follows_sees_each_record_once_and_goes_on_where_it_was() {
 
     drop(follower);
     write(210..260);
-    settled(&aggregator.api(), 520);
+    aggregator.api().wait_for_records(520, DEADLINE);
     let mut follower = Follower::of_query(&address, "service:shop", Some(&seen[149].id));
     let seen: Vec<Event> = (0..100).map(|_| follower.event()).collect();
     assert_lines(&seen, 160..260);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clew_tests::agent::Agent;
 use clew_tests::aggregator::Aggregator;
-use clew_tests::api::{Api, escaped};
+use clew_tests::api::escaped;
 use clew_tests::follow::Follower;
 use clew_tests::logfile::LogFile;
 use clew_tests::stage::Stage;
@@ -27,13 +27,6 @@ fn started(stage: &Stage, limits: &[(&str, &str)]) -> (Aggregator, Agent, PathBu
     (aggregator, agent, logs)
 }
 
-fn settled(api: &Api, records: usize) {
-    wait::until("all lines to be found", DEADLINE, || {
-        let held = api.records()?;
-        wait::check(held == records as u64, || format!("{held} of {records} records"))
-    });
-}
-
 #[test]
 fn queries_beyond_the_limits_are_refused_with_their_position() {
     let stage = Stage::new("queries");
@@ -41,7 +34,7 @@ fn queries_beyond_the_limits_are_refused_with_their_position() {
     let mut file = LogFile::open(&logs.join("app.log"));
     file.append(format!("INFO {}b", "a".repeat(10_000)).as_bytes());
     file.append(b"INFO the second line");
-    settled(&aggregator.api(), 2);
+    aggregator.api().wait_for_records(2, DEADLINE);
     let api = aggregator.api();
     let routes = ["logs/search", "logs/histogram", "logs/facets", "logs/stats", "fields"];
 
@@ -248,7 +241,7 @@ fn many_who_follow_leave_room_for_those_who_search() {
     for number in 0..20 {
         file.append(format!("INFO number {number}").as_bytes());
     }
-    settled(&aggregator.api(), 20);
+    aggregator.api().wait_for_records(20, DEADLINE);
     let found = aggregator.api().get("/api/v1/logs/search?q=number").json();
     assert_eq!(found["records"].as_array().map(Vec::len), Some(20));
     for follower in &mut crowd {
@@ -277,9 +270,9 @@ fn who_reads_too_slowly_loses_records_and_is_told_how_many() {
         file.append(format!("INFO {filler} number {number}").as_bytes());
     }
     // It reads nothing, and holds up nobody.
-    settled(&aggregator.api(), LINES);
+    aggregator.api().wait_for_records(LINES as u64, DEADLINE);
     file.append(b"INFO the last one");
-    settled(&aggregator.api(), LINES + 1);
+    aggregator.api().wait_for_records(LINES as u64 + 1, DEADLINE);
 
     let (mut seen, mut missed, mut next) = (0, 0, 0);
     loop {
@@ -313,7 +306,7 @@ fn who_leaves_in_the_middle_of_an_answer_harms_nobody() {
     let filler = "y".repeat(400);
     let text: String = (0..LINES).map(|number| format!("INFO {filler} number {number}\n")).collect();
     file.write(text.as_bytes());
-    settled(&aggregator.api(), LINES);
+    aggregator.api().wait_for_records(LINES as u64, DEADLINE);
     for round in 0..40 {
         let mut stream = TcpStream::connect(aggregator.http_address()).expect("connect");
         let path = format!("/api/v1/logs/search?q={}", escaped("number"));

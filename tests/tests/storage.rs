@@ -39,13 +39,6 @@ fn write(stage: &Stage, logs: &Path, ids: &[String], lines: u64, stream: u64) ->
     written
 }
 
-fn wait_for_records(api: &Api, records: u64) {
-    wait::until("all records", DEADLINE, || {
-        let found = api.records()?;
-        wait::check(found == records, || format!("{found} of {records} records"))
-    });
-}
-
 fn wait_for_deletion(api: &Api, id: u64) -> Value {
     wait::until("the deletion", DEADLINE, || {
         let answer = api.try_get(&format!("/api/v1/admin/deletions/{id}"), "application/json")?;
@@ -64,7 +57,7 @@ fn what_is_deleted_is_gone_for_good() {
     let _agent = Agent::started(&stage, &aggregator, &logs);
     let first = write(&stage, &logs, &ids, 600, 1);
     let api = aggregator.api();
-    wait_for_records(&api, first.all);
+    api.wait_for_records(first.all, DEADLINE);
 
     let refused = api.post("/api/v1/admin/deletions", &json!({}));
     assert_eq!(refused.status, 400, "everything is not to be deleted: {}", refused.problem());
@@ -84,7 +77,7 @@ fn what_is_deleted_is_gone_for_good() {
     assert_eq!((&job["deleted"], &job["remaining"]), (&json!(first.lines[0]), &json!(0)), "{job}");
     assert!(api.transaction(&ids[0]).expect("an answer").is_empty(), "{job}");
     assert_eq!(api.get(&format!("/api/v1/logs/search?q={}&limit=1", ids[0])).json()["records"], json!([]));
-    wait_for_records(&api, first.all - first.lines[0] as u64);
+    api.wait_for_records(first.all - first.lines[0] as u64, DEADLINE);
     for (id, lines) in ids.iter().zip(&first.lines).skip(1) {
         assert_eq!(api.transaction(id).expect("an answer").len(), *lines, "other transactions are whole");
     }
@@ -132,7 +125,7 @@ fn damage_stays_where_it_is() {
     let _agent = Agent::started(&stage, &aggregator, &logs);
     let written = write(&stage, &logs, &ids, 600, 1);
     let api = aggregator.api();
-    wait_for_records(&api, written.all);
+    api.wait_for_records(written.all, DEADLINE);
     assert!(aggregator.terminate().success());
     assert!(verify(&aggregator, 0).contains("ok partition"));
 
@@ -162,7 +155,7 @@ fn damage_stays_where_it_is() {
     let storage = api.storage();
     assert_eq!(storage["set_aside"].as_array().map(Vec::len), Some(1), "{storage}");
     let later = write(&stage, &logs, &ids, 20, 2);
-    wait_for_records(&api, later.all);
+    api.wait_for_records(later.all, DEADLINE);
     assert!(aggregator.terminate().success());
     let text = verify(&aggregator, 0);
     assert!(text.contains("set aside earlier"), "{text}");
