@@ -8,11 +8,11 @@ use std::sync::Arc;
 use clew_proto::v1::{RecordFlag, Severity};
 use hashbrown::HashMap;
 
+use super::mask::Mask;
 use super::overlay::{self, TimeText, VERBATIM};
 use super::spelling::SpelledId;
 use crate::batch::Batch;
 use crate::id::Canonical;
-use crate::query::mask::Mask;
 use crate::record::Record;
 use crate::source::Source;
 

@@ -311,7 +311,7 @@ mod tests {
     use super::super::encode::Encoder;
     use super::*;
     use crate::batch::{Batch, strategy};
-    use crate::query::mask::Mask;
+    use crate::block::mask::Mask;
 
     fn source(host: &str) -> Arc<Source> {
         Arc::new(Source {

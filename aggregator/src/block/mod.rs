@@ -11,6 +11,7 @@
 //! | `encode` | columns to payload |
 //! | `decode` | payload to the columns that a reader asks for |
 //! | `word_filter` | which words a sealed block may hold |
+//! | `mask` | which records of a block |
 //! | `view` | one block as a query reads it |
 //! | `transactions` | what many transactions did, as columns |
 
@@ -18,6 +19,7 @@ pub mod columns;
 pub mod container;
 pub mod decode;
 pub mod encode;
+pub mod mask;
 pub mod overlay;
 pub mod spelling;
 pub mod tokens;

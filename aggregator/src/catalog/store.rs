@@ -14,7 +14,6 @@ use prost::Message;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::registry::{Agent, Registry};
-use crate::deletion::job::Deletion;
 use crate::wal::entry::{SourceRecord, uuid};
 
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -90,27 +89,26 @@ impl Store {
         self.with_database(|database| read(database, registry))
     }
 
-    /// All deletions that are remembered, rising by their numbers.
-    pub fn deletions(&self) -> Result<Vec<Deletion>, StoreError> {
+    /// All deletions that are remembered, rising by their numbers, as they were saved.
+    pub fn deletions(&self) -> Result<Vec<Vec<u8>>, StoreError> {
         self.with_database(|database| {
             let transaction = database.begin_read().map_err(redb::Error::from)?;
             let table = transaction.open_table(DELETIONS).map_err(redb::Error::from)?;
             let rows = table.iter().map_err(redb::Error::from)?.map(|row| {
                 let (_, job) = row.map_err(redb::Error::from)?;
-                serde_json::from_slice(job.value()).map_err(|_| StoreError::Malformed("deletions"))
+                Ok(job.value().to_vec())
             });
             rows.collect()
         })
     }
 
     /// Writes one down, and forgets others.
-    pub fn save_deletion(&self, job: &Deletion, forgotten: &[u64]) -> Result<(), StoreError> {
-        let text = serde_json::to_vec(job).expect("a deletion is JSON");
+    pub fn save_deletion(&self, id: u64, deletion: &[u8], forgotten: &[u64]) -> Result<(), StoreError> {
         self.with_database(|database| {
             let transaction = database.begin_write().map_err(redb::Error::from)?;
             {
                 let mut table = transaction.open_table(DELETIONS).map_err(redb::Error::from)?;
-                table.insert(job.id, &text[..]).map_err(redb::Error::from)?;
+                table.insert(id, deletion).map_err(redb::Error::from)?;
                 for id in forgotten {
                     table.remove(id).map_err(redb::Error::from)?;
                 }

@@ -71,7 +71,11 @@ pub struct Deletions {
 impl Deletions {
     /// Those that are remembered. One that was under way begins anew.
     pub fn load(store: Arc<Store>) -> Result<Self, StoreError> {
-        let jobs: BTreeMap<u64, Deletion> = store.deletions()?.into_iter().map(|job| (job.id, job)).collect();
+        let read = |text: &Vec<u8>| -> Result<(u64, Deletion), StoreError> {
+            let job: Deletion = serde_json::from_slice(text).map_err(|_| StoreError::Malformed("deletions"))?;
+            Ok((job.id, job))
+        };
+        let jobs: BTreeMap<u64, Deletion> = store.deletions()?.iter().map(read).collect::<Result<_, _>>()?;
         let is_new = AtomicBool::new(jobs.values().any(|job| !job.is_over()));
         Ok(Self { store, jobs: Mutex::new(jobs), is_new })
     }
@@ -100,11 +104,16 @@ impl Deletions {
         };
         let over = jobs.values().filter(|job| job.is_over()).map(|job| job.id);
         let forgotten: Vec<u64> = over.take((jobs.len() + 1).saturating_sub(REMEMBERED_MAX)).collect();
-        self.store.save_deletion(&job, &forgotten)?;
+        self.save(&job, &forgotten)?;
         forgotten.iter().for_each(|id| drop(jobs.remove(id)));
         jobs.insert(id, job.clone());
         self.is_new.store(true, Ordering::Release);
         Ok(job)
+    }
+
+    fn save(&self, job: &Deletion, forgotten: &[u64]) -> Result<(), StoreError> {
+        let text = serde_json::to_vec(job).expect("a deletion is JSON");
+        self.store.save_deletion(job.id, &text, forgotten)
     }
 
     /// The newest first.
@@ -129,6 +138,6 @@ impl Deletions {
     /// It is further now.
     pub fn update(&self, job: &Deletion) -> Result<(), StoreError> {
         self.lock().insert(job.id, job.clone());
-        self.store.save_deletion(job, &[])
+        self.save(job, &[])
     }
 }

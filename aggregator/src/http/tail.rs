@@ -22,12 +22,12 @@ use super::api::Api;
 use super::arguments::Arguments;
 use super::parameters::Asked;
 use super::problem::Problem;
+use crate::block::mask::Mask;
 use crate::block::view::View;
 use crate::clock;
 use crate::head::tail::Arrivals;
 use crate::index::find::FindError;
 use crate::query::evaluate::evaluate;
-use crate::query::mask::Mask;
 use crate::record::Record;
 use crate::search::scan::{Order, Wanted};
 

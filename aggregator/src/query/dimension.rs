@@ -8,8 +8,8 @@ use super::field::scalar::Scalar;
 use super::language::ast::FieldName;
 use super::language::level;
 use super::language::name;
-use super::mask::Mask;
 use crate::block::container::Corrupt;
+use crate::block::mask::Mask;
 use crate::block::view::View;
 use crate::source::Source;
 

@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use super::mask::Mask;
 use super::needle::Needle;
 use super::predicate::{Leaf, Predicate};
 use crate::block::container::Corrupt;
+use crate::block::mask::Mask;
 use crate::block::spelling::SpelledId;
 use crate::block::view::View;
 use crate::source::Source;

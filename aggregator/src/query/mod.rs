@@ -8,7 +8,6 @@
 //! | `value` | tests of one value |
 //! | `predicate` | a query made ready |
 //! | `narrow` | what the index can say about a query |
-//! | `mask` | which records of a block |
 //! | `dimension` | what records are grouped by |
 //! | `evaluate` | which records of a block fulfil a predicate |
 
@@ -16,7 +15,6 @@ pub mod dimension;
 pub mod evaluate;
 pub mod field;
 pub mod language;
-pub mod mask;
 pub mod narrow;
 pub mod needle;
 pub mod predicate;

@@ -5,12 +5,12 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{DocSet, SegmentReader, TERMINATED};
 
 use crate::block::columns::SEVERITIES;
+use crate::block::mask::Mask;
 use crate::head::view::{HeldBlock, Snapshot};
 use crate::id::Canonical;
 use crate::index::committed::Committed;
 use crate::index::find::FindError;
 use crate::index::schema::Fields;
-use crate::query::mask::Mask;
 use crate::query::narrow::Narrow;
 use crate::query::value::NameTest;
 

@@ -10,11 +10,11 @@ use super::cache::{BlockCache, Key};
 use super::candidates::{self, Candidate, Place};
 use super::tally::Tally;
 use crate::block::columns::Columns;
+use crate::block::mask::Mask;
 use crate::block::view::View;
 use crate::head::view::{Head, HeldBlock, Snapshot};
 use crate::index::find::{self, FindError};
 use crate::query::evaluate::evaluate;
-use crate::query::mask::Mask;
 use crate::query::narrow::Narrow;
 use crate::query::predicate::Predicate;
 
