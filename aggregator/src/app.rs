@@ -44,6 +44,8 @@ use crate::wal::{recovery, segment};
 const JOURNAL_QUEUE: usize = 1024;
 /// Durable batches that wait for the head.
 const HEAD_QUEUE: usize = 64;
+/// What agents said is saved this often: watermarks and clocks stand in no WAL.
+const AGENTS_INTERVAL: Duration = Duration::from_secs(20);
 /// Retention is looked at this often.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// At start so much of the newest partition is read ahead: a tenth of a second from any disk.
@@ -124,8 +126,14 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         let start = move || Engine::start(&config, &metrics, &health).map(|engine| (config, engine));
         tokio::task::spawn_blocking(start).await??
     };
-    let root = partitions_dir(&config.data_dir);
-    tokio::spawn(keep_retention(engine.store.clone(), root, limits, Arc::clone(&metrics), shutdown.clone()));
+    let keeper = Keeper {
+        store: engine.store.clone(),
+        catalog: Arc::clone(&engine.catalog),
+        root: partitions_dir(&config.data_dir),
+        limits,
+        metrics: Arc::clone(&metrics),
+    };
+    tokio::spawn(keeper.run(shutdown.clone()));
     let sessions = Sessions {
         journal: engine.journal.clone(),
         registry: Arc::clone(&engine.store.registry),
@@ -190,19 +198,38 @@ async fn serve_http(listener: TcpListener, api: Api, shutdown: CancellationToken
     Ok(())
 }
 
-async fn keep_retention(
+/// What is seen to from time to time.
+#[derive(Clone)]
+struct Keeper {
     store: Store,
+    catalog: Arc<CatalogStore>,
     root: PathBuf,
     limits: retention::Limits,
     metrics: Arc<Metrics>,
-    shutdown: CancellationToken,
-) {
-    loop {
-        let (store, root, metrics) = (store.clone(), root.clone(), Arc::clone(&metrics));
-        let _ = tokio::task::spawn_blocking(move || retention::apply(&store, &root, limits, &metrics)).await;
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = tokio::time::sleep(RETENTION_INTERVAL) => {}
+}
+
+impl Keeper {
+    async fn run(self, shutdown: CancellationToken) {
+        let mut retention = tokio::time::interval(RETENTION_INTERVAL);
+        let mut agents = tokio::time::interval(AGENTS_INTERVAL);
+        loop {
+            let keeper = self.clone();
+            let work: Box<dyn FnOnce() + Send> = tokio::select! {
+                () = shutdown.cancelled() => return,
+                _ = retention.tick() => Box::new(move || keeper.remove_expired()),
+                _ = agents.tick() => Box::new(move || keeper.save_agents()),
+            };
+            let _ = tokio::task::spawn_blocking(work).await;
+        }
+    }
+
+    fn remove_expired(&self) {
+        retention::apply(&self.store, &self.catalog, &self.root, self.limits, &self.metrics);
+    }
+
+    fn save_agents(&self) {
+        if let Err(error) = self.catalog.save_agents(&self.store.registry) {
+            tracing::warn!("what agents said is not saved: {error}");
         }
     }
 }
@@ -210,6 +237,7 @@ async fn keep_retention(
 /// The threads behind the servers.
 struct Engine {
     store: Store,
+    catalog: Arc<CatalogStore>,
     journal: mpsc::SyncSender<crate::receive::journal::Request>,
     stopping: CancellationToken,
     wal_dir: PathBuf,
@@ -228,6 +256,7 @@ impl Engine {
         let cache = Arc::new(BlockCache::new(config.block_cache_bytes));
         let cataloged = catalog.load(&registry)?;
         let (head, committed) = open_partitions(&partitions_dir(&config.data_dir))?;
+        registry.write().days_aside = Partition::days_aside(&partitions_dir(&config.data_dir))?;
         let wal_dir = wal_dir(&config.data_dir);
         let (work, work_receiver) = mpsc::channel();
         let indexer = Indexer {
@@ -235,7 +264,7 @@ impl Engine {
             wal: wal_dir.clone(),
             head: Arc::clone(&head),
             registry: Arc::clone(&registry),
-            store: catalog,
+            store: Arc::clone(&catalog),
             deletions: Arc::clone(&deletions),
             cache: Arc::clone(&cache),
             health: Arc::clone(health),
@@ -265,6 +294,7 @@ impl Engine {
         let wanted = Arc::clone(&deletions);
         Ok(Self {
             store: Store::new(head, registry, cache, tail)?,
+            catalog,
             journal,
             stopping,
             wal_dir,
@@ -411,8 +441,7 @@ fn fill_head(
                 peer.credit(credit);
             }
             Ok(Handed::Watermark { agent, watermark }) => {
-                let time_ns = i64::try_from(watermark.time_ns).unwrap_or(0);
-                registry.write().watermark(agent, time_ns, watermark.unread_bytes);
+                registry.write().watermark(agent, &watermark);
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return appender.finish(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::catalog::store as catalog;
 use crate::clock;
 use crate::metrics::Metrics;
 use crate::store::Store;
@@ -47,7 +48,7 @@ pub fn expired(partitions: &[Candidate], limits: Limits, now_ns: i64) -> Vec<i64
 }
 
 /// Removes what has expired below `root`.
-pub fn apply(store: &Store, root: &Path, limits: Limits, metrics: &Arc<Metrics>) {
+pub fn apply(store: &Store, catalog: &catalog::Store, root: &Path, limits: Limits, metrics: &Arc<Metrics>) {
     let partitions: Vec<_> = store
         .partitions()
         .iter()
@@ -56,6 +57,15 @@ pub fn apply(store: &Store, root: &Path, limits: Limits, metrics: &Arc<Metrics>)
     for day in expired(&partitions, limits, clock::now_ns()) {
         let partitions = store.head.partitions();
         let Some(committed) = partitions.iter().find(|committed| committed.partition.day == day) else { continue };
+        // Answers say what is missing before it is.
+        {
+            let mut state = store.registry.write();
+            state.removed_before_ns = state.removed_before_ns.max((day + 1).saturating_mul(DAY_NS));
+        }
+        if let Err(error) = catalog.save_agents(&store.registry) {
+            tracing::warn!("nothing is removed: {error}");
+            return;
+        }
         store.head.remove(day);
         // Searches that have begun hold the files open; the names go at once.
         match committed.partition.remove(root) {

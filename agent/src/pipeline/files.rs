@@ -22,6 +22,7 @@ use crate::identity;
 use crate::ship::session::now_ns;
 use crate::tail::beneath::Location;
 use crate::tail::file::{LogFile, OpenError};
+use crate::watermark::Moment;
 
 /// A vanished or rotated file that is settled is held open for this long after it last grew: a writer may still hold it.
 const QUIET: Duration = Duration::from_secs(60);
@@ -125,7 +126,7 @@ impl Pipeline {
     /// A pass over all open files and all directories: from its beginning on, everything that was written is known. That is
     /// the watermark's time. Only a rotated file that was let go could grow unseen until the next reconcile.
     pub(super) fn look_at_all(&mut self, now: Instant) {
-        let time_ns = now_ns();
+        let moment = Moment { time_ns: now_ns(), instant: Instant::now() };
         if self.walk.is_outgrown() {
             self.reconcile(now);
         } else {
@@ -153,7 +154,7 @@ impl Pipeline {
         // What is in a file that cannot be opened is not known: no promise includes it.
         let unknown = !self.unopened.is_empty() || self.examinations > 0 || !self.orphans.is_empty();
         if self.watermark.wants_pass() && !unknown {
-            self.watermark.pass(time_ns, open);
+            self.watermark.pass(moment, open);
         }
         self.advance_watermark();
         self.send_watermark(unread);
@@ -297,10 +298,13 @@ impl Pipeline {
 
     fn send_watermark(&self, unread_bytes: u64) {
         let Some(session) = &self.session else { return };
+        let reached = self.watermark.reached();
+        let aggregator_time_ns = reached.zip(session.anchor).map_or(0, |(reached, anchor)| anchor.at(reached.instant));
         let watermark = clew_proto::v1::Watermark {
-            time_ns: self.watermark.reached_ns(),
+            time_ns: reached.map_or(0, |reached| reached.time_ns),
             unread_bytes,
             sources: self.table.count() as u32,
+            aggregator_time_ns,
         };
         let _ = session.send(AgentMessage { message: Some(agent_message::Message::Watermark(watermark)) });
     }

@@ -18,6 +18,7 @@ use super::turn::wire;
 use crate::identity::{self, Fingerprint};
 use crate::ship;
 use crate::ship::session::now_ns;
+use crate::watermark::Anchor;
 
 /// The outbox is left this much room for pings.
 const OUTBOX_ROOM: usize = 4;
@@ -36,6 +37,8 @@ pub struct Session {
     pub batch_bytes_max: u64,
     /// What the aggregator takes.
     batch_bytes_most: u64,
+    /// The aggregator's clock, when it last told.
+    pub anchor: Option<Anchor>,
 }
 
 impl Session {
@@ -77,9 +80,15 @@ impl Pipeline {
                     credit_bytes_max: credit_bytes,
                     batch_bytes_max,
                     batch_bytes_most: most,
+                    anchor: None,
                 });
                 self.metrics.connected.set(1);
                 self.begin_again();
+            }
+            ship::Event::Clock { session, anchor } => {
+                if let Some(current) = self.session.as_mut().filter(|current| current.number == session) {
+                    current.anchor = Some(anchor);
+                }
             }
             ship::Event::Disconnected { session } => {
                 if self.session.as_ref().is_some_and(|current| current.number == session) {

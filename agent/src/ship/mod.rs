@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 use backoff::Backoff;
 use session::{End, Greeting};
 
+use crate::watermark::Anchor;
+
 /// Of one kind of trouble, a warning this often.
 const WARNING_INTERVAL: Duration = Duration::from_secs(30);
 /// A fenced agent asks this often whether the other one is gone.
@@ -42,6 +44,11 @@ pub enum Event {
     Message {
         session: u64,
         message: aggregator_message::Message,
+    },
+    /// The aggregator told its time.
+    Clock {
+        session: u64,
+        anchor: Anchor,
     },
     Disconnected {
         session: u64,

@@ -14,6 +14,7 @@ use tonic::transport::Endpoint;
 
 use super::clock::Clock;
 use super::{Event, Peer};
+use crate::watermark::Anchor;
 
 /// The contract version that we speak.
 const CONTRACT: u32 = 1;
@@ -119,6 +120,8 @@ async fn converse(
     emit: &impl Fn(Event),
 ) -> End {
     let mut clock = Clock::default();
+    let began = Instant::now();
+    let elapsed_ns = || began.elapsed().as_nanos() as u64;
     let mut pings = tokio::time::interval(keepalive / 2);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
@@ -128,7 +131,10 @@ async fn converse(
                 heard = Instant::now();
                 match message {
                     Ok(Some(message)) => match message.message {
-                        Some(Message::Pong(pong)) => clock.exchange(pong.ping_sent_ns, pong.received_ns, pong.sent_ns, now_ns()),
+                        Some(Message::Pong(pong)) => {
+                            emit(Event::Clock { session, anchor: Anchor { aggregator_ns: pong.sent_ns, instant: heard.into_std() } });
+                            clock.exchange(pong.ping_sent_ns, pong.received_ns, pong.sent_ns, now_ns(), elapsed_ns());
+                        }
                         Some(Message::Goodbye(goodbye)) => return said_goodbye(goodbye),
                         Some(message) => emit(Event::Message { session, message }),
                         None => {}
@@ -141,7 +147,7 @@ async fn converse(
                 if heard.elapsed() > keepalive * KEEPALIVES_MISSED_MAX {
                     return End::Failed(format!("silent for {:.1} s", heard.elapsed().as_secs_f64()));
                 }
-                let best = clock.best();
+                let best = clock.best(elapsed_ns());
                 let ping = Ping { sent_ns: now_ns(), clock_offset_ns: best.offset_ns, clock_uncertainty_ns: best.uncertainty_ns };
                 // A full outbox is a sign of life as good as a ping.
                 let _ = outbox.try_send(AgentMessage { message: Some(agent_message::Message::Ping(ping)) });

@@ -8,6 +8,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use clew_proto::v1;
 use uuid::Uuid;
 
+use super::host_clock::HostClock;
 use crate::source::Source;
 use crate::wal::entry::{BatchRecord, Counts, Event, GapRecord, SourceRecord, uuid};
 
@@ -24,6 +25,10 @@ pub struct State {
     pub agents: HashMap<Uuid, Agent>,
     /// Every source.
     pub sources: HashMap<Uuid, SourceEntry>,
+    /// Retention has removed everything that was received before; zero: nothing.
+    pub removed_before_ns: i64,
+    /// Days since the epoch whose partitions are damaged and set aside.
+    pub days_aside: Vec<i64>,
     by_file: HashMap<FileKey, Vec<Uuid>>,
     by_prefix: HashMap<PrefixKey, Vec<Uuid>>,
 }
@@ -46,24 +51,41 @@ pub struct Agent {
     pub sessions: u32,
     /// When it was last heard, nanoseconds since the epoch.
     pub last_seen_ns: i64,
-    /// Everything that its files held at this time is held here; zero: never said.
+    /// Everything that its files held at this time, by our clock, is held here; zero: never said.
     pub watermark_ns: i64,
     /// Bytes in its files that are not acknowledged.
     pub unread_bytes: u64,
     /// Our clock minus its clock.
     pub clock_offset_ns: i64,
-    /// Half the round trip of that measurement; zero: not measured.
+    /// Give or take; zero: not measured.
     pub clock_uncertainty_ns: u64,
+    /// Everything that was measured of its clock.
+    pub clock: Arc<HostClock>,
+    /// An operator said that it will not come back; zero: nobody did, or it came back.
+    pub retired_ns: i64,
     /// Not in the snapshot yet.
     pub dirty: bool,
 }
 
 impl Agent {
-    /// Its watermark on our clock, at its earliest; none: it never said.
+    /// Its watermark; none: it never said.
     pub fn watermark(&self) -> Option<i64> {
+        (self.watermark_ns > 0).then_some(self.watermark_ns)
+    }
+
+    /// Its clock was measured at `now_ns` by ours.
+    pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64) {
+        (self.clock_offset_ns, self.clock_uncertainty_ns) = (offset_ns, uncertainty_ns);
+        if Arc::make_mut(&mut self.clock).measured(now_ns, offset_ns, uncertainty_ns) {
+            tracing::info!("the clock of {} was set or slid: ours minus its is {offset_ns} ns now", self.host);
+        }
+        self.dirty = true;
+    }
+
+    /// By our clock, at its earliest: for agents that do not say it themselves.
+    fn ours(&self, time_ns: i64) -> i64 {
         let uncertainty = i64::try_from(self.clock_uncertainty_ns).unwrap_or(i64::MAX);
-        let ours = self.watermark_ns.saturating_add(self.clock_offset_ns).saturating_sub(uncertainty);
-        (self.watermark_ns > 0).then_some(ours)
+        time_ns.saturating_add(self.clock_offset_ns).saturating_sub(uncertainty)
     }
 }
 
@@ -135,20 +157,32 @@ impl State {
         agent.version.clone_from(&hello.version);
         agent.sessions += 1;
         agent.last_seen_ns = now_ns;
+        agent.retired_ns = 0;
         agent.dirty = true;
         Ok(())
     }
 
-    /// Everything that the agent's files held at `time_ns` can be found; zero: it cannot say yet. The time may go back with
-    /// the agent's clock: what its newest session says counts.
-    pub fn watermark(&mut self, id: Uuid, time_ns: i64, unread_bytes: u64) {
+    /// Everything that the agent's files held at the watermark's time can be found.
+    pub fn watermark(&mut self, id: Uuid, watermark: &v1::Watermark) {
         if let Some(agent) = self.agents.get_mut(&id) {
-            if time_ns > 0 {
-                agent.watermark_ns = time_ns;
-            }
-            agent.unread_bytes = unread_bytes;
+            let time = |time_ns: u64| i64::try_from(time_ns).ok().filter(|time_ns| *time_ns > 0);
+            // An older agent says it by its own clock alone; one that cannot say yet, not at all.
+            let ours = time(watermark.aggregator_time_ns).or_else(|| Some(agent.ours(time(watermark.time_ns)?)));
+            agent.watermark_ns = ours.unwrap_or(agent.watermark_ns);
+            agent.unread_bytes = watermark.unread_bytes;
             agent.dirty = true;
         }
+    }
+
+    /// An operator says that the agent will not come back. None: there is no such agent; false: a session of it is open.
+    pub fn retire(&mut self, id: Uuid, now_ns: i64) -> Option<bool> {
+        let agent = self.agents.get_mut(&id)?;
+        let is_away = agent.sessions == 0;
+        if is_away {
+            agent.retired_ns = now_ns;
+            agent.dirty = true;
+        }
+        Some(is_away)
     }
 
     /// A session of the agent ended; `sources` are those that it had open.

@@ -2,17 +2,18 @@
 //!
 //! | table | key | value |
 //! | --- | --- | --- |
-//! | `meta` | `format`, `wal_position` | number |
+//! | `meta` | `format`, `wal_position`, `removed_before` | number |
 //! | `agents` | agent ID | `AgentRecord` (protobuf) |
 //! | `sources` | source ID | `SourceRecord` (protobuf) |
 //! | `deletions` | number | `Deletion` (JSON) |
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use prost::Message;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::host_clock::{HostClock, Spell};
 use super::registry::{Agent, Registry};
 use crate::wal::entry::{SourceRecord, uuid};
 
@@ -61,6 +62,25 @@ struct AgentRecord {
     clock_offset_ns: i64,
     #[prost(uint64, tag = "7")]
     clock_uncertainty_ns: u64,
+    /// By our clock; absent: an older version wrote this, and `watermark_ns` is by the agent's.
+    #[prost(int64, optional, tag = "8")]
+    watermark_ours_ns: Option<i64>,
+    #[prost(message, repeated, tag = "9")]
+    spells: Vec<SpellRecord>,
+    #[prost(int64, tag = "10")]
+    retired_ns: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct SpellRecord {
+    #[prost(int64, tag = "1")]
+    begin_ns: i64,
+    #[prost(int64, tag = "2")]
+    end_ns: i64,
+    #[prost(int64, tag = "3")]
+    offset_min_ns: i64,
+    #[prost(int64, tag = "4")]
+    offset_max_ns: i64,
 }
 
 impl Store {
@@ -119,10 +139,20 @@ impl Store {
 
     /// Writes what changed, durably, and that it covers the WAL up to `wal_position`.
     pub fn save(&self, registry: &Registry, wal_position: u64) -> Result<(), StoreError> {
-        let (agents, sources) = changed(registry);
-        let written = self.with_database(|database| write(database, &agents, &sources, wal_position));
+        let changed = Changed { agents: changed_agents(registry), sources: changed_sources(registry) };
+        self.write(registry, &changed, Some(wal_position))
+    }
+
+    /// Writes what stands in no WAL: what agents said, and how far retention has come.
+    pub fn save_agents(&self, registry: &Registry) -> Result<(), StoreError> {
+        self.write(registry, &Changed { agents: changed_agents(registry), sources: Vec::new() }, None)
+    }
+
+    fn write(&self, registry: &Registry, changed: &Changed, wal_position: Option<u64>) -> Result<(), StoreError> {
+        let removed_before_ns = registry.read().removed_before_ns;
+        let written = self.with_database(|database| write(database, changed, removed_before_ns, wal_position));
         if written.is_err() {
-            mark_changed(registry, &agents, &sources);
+            mark_changed(registry, changed);
         }
         written
     }
@@ -167,77 +197,94 @@ fn read(database: &Database, registry: &Registry) -> Result<u64, StoreError> {
         state.insert(&record).ok_or_else(malformed)?.dirty = false;
     }
     let meta = transaction.open_table(META).map_err(redb::Error::from)?;
-    let position = meta.get("wal_position").map_err(redb::Error::from)?;
-    Ok(position.map_or(0, |position| position.value()))
+    let number = |name: &str| -> Result<u64, StoreError> {
+        Ok(meta.get(name).map_err(redb::Error::from)?.map_or(0, |number| number.value()))
+    };
+    state.removed_before_ns = i64::try_from(number("removed_before")?).unwrap_or(i64::MAX);
+    number("wal_position")
+}
+
+/// What is not in the snapshot yet.
+struct Changed {
+    agents: Vec<(Vec<u8>, AgentRecord)>,
+    sources: Vec<SourceRecord>,
 }
 
 fn write(
     database: &Database,
-    agents: &[(Vec<u8>, AgentRecord)],
-    sources: &[SourceRecord],
-    position: u64,
+    changed: &Changed,
+    removed_before_ns: i64,
+    wal_position: Option<u64>,
 ) -> Result<(), StoreError> {
     let transaction = database.begin_write().map_err(redb::Error::from)?;
     {
         let mut table = transaction.open_table(AGENTS).map_err(redb::Error::from)?;
-        for (id, record) in agents {
+        for (id, record) in &changed.agents {
             table.insert(&id[..], &record.encode_to_vec()[..]).map_err(redb::Error::from)?;
         }
         let mut table = transaction.open_table(SOURCES).map_err(redb::Error::from)?;
-        for record in sources {
+        for record in &changed.sources {
             table.insert(&record.source[..], &record.encode_to_vec()[..]).map_err(redb::Error::from)?;
         }
         let mut meta = transaction.open_table(META).map_err(redb::Error::from)?;
-        meta.insert("wal_position", position).map_err(redb::Error::from)?;
+        if let Some(position) = wal_position {
+            meta.insert("wal_position", position).map_err(redb::Error::from)?;
+        }
+        meta.insert("removed_before", removed_before_ns.max(0).cast_unsigned()).map_err(redb::Error::from)?;
     }
     transaction.commit().map_err(redb::Error::from)?;
     Ok(())
 }
 
 /// What could not be written is to be written the next time.
-fn mark_changed(registry: &Registry, agents: &[(Vec<u8>, AgentRecord)], sources: &[SourceRecord]) {
+fn mark_changed(registry: &Registry, changed: &Changed) {
     let mut state = registry.write();
-    for (id, _) in agents {
+    for (id, _) in &changed.agents {
         if let Some(agent) = uuid(id).and_then(|id| state.agents.get_mut(&id)) {
             agent.dirty = true;
         }
     }
-    for record in sources {
+    for record in &changed.sources {
         if let Some(entry) = uuid(&record.source).and_then(|id| state.sources.get_mut(&id)) {
             entry.dirty = true;
         }
     }
 }
 
-fn changed(registry: &Registry) -> (Vec<(Vec<u8>, AgentRecord)>, Vec<SourceRecord>) {
+fn changed_agents(registry: &Registry) -> Vec<(Vec<u8>, AgentRecord)> {
     let mut state = registry.write();
-    let agents = state.agents.iter_mut().filter(|(_, agent)| agent.dirty);
-    let agents = agents
-        .map(|(id, agent)| {
-            agent.dirty = false;
-            (id.into_bytes().to_vec(), AgentRecord::from(&*agent))
-        })
-        .collect();
-    let sources = state.sources.values_mut().filter(|entry| entry.dirty);
-    let sources = sources
-        .map(|entry| {
-            entry.dirty = false;
-            entry.record()
-        })
-        .collect();
-    (agents, sources)
+    let agents = state.agents.iter_mut().filter(|(_, agent)| std::mem::take(&mut agent.dirty));
+    agents.map(|(id, agent)| (id.into_bytes().to_vec(), AgentRecord::from(&*agent))).collect()
+}
+
+fn changed_sources(registry: &Registry) -> Vec<SourceRecord> {
+    let mut state = registry.write();
+    let sources = state.sources.values_mut().filter(|entry| std::mem::take(&mut entry.dirty));
+    sources.map(|entry| entry.record()).collect()
 }
 
 impl From<AgentRecord> for Agent {
     fn from(record: AgentRecord) -> Self {
+        let uncertainty = i64::try_from(record.clock_uncertainty_ns).unwrap_or(i64::MAX);
+        let reckoned = || record.watermark_ns.saturating_add(record.clock_offset_ns).saturating_sub(uncertainty);
+        let spell = |spell: &SpellRecord| Spell {
+            begin_ns: spell.begin_ns,
+            end_ns: spell.end_ns,
+            offset_min_ns: spell.offset_min_ns,
+            offset_max_ns: spell.offset_max_ns,
+        };
         Self {
-            host: record.host,
-            version: record.version,
             epoch: record.epoch,
             last_seen_ns: record.last_seen_ns,
-            watermark_ns: record.watermark_ns,
+            watermark_ns: record
+                .watermark_ours_ns
+                .unwrap_or_else(|| if record.watermark_ns > 0 { reckoned() } else { 0 }),
             clock_offset_ns: record.clock_offset_ns,
             clock_uncertainty_ns: record.clock_uncertainty_ns,
+            clock: Arc::new(HostClock::new(record.spells.iter().map(spell).collect())),
+            retired_ns: record.retired_ns,
+            host: record.host,
+            version: record.version,
             ..Self::default()
         }
     }
@@ -245,14 +292,24 @@ impl From<AgentRecord> for Agent {
 
 impl From<&Agent> for AgentRecord {
     fn from(agent: &Agent) -> Self {
+        let spell = |spell: &Spell| SpellRecord {
+            begin_ns: spell.begin_ns,
+            end_ns: spell.end_ns,
+            offset_min_ns: spell.offset_min_ns,
+            offset_max_ns: spell.offset_max_ns,
+        };
         Self {
             host: agent.host.clone(),
             version: agent.version.clone(),
             epoch: agent.epoch,
             last_seen_ns: agent.last_seen_ns,
-            watermark_ns: agent.watermark_ns,
+            // A program of the version before reckons it back.
+            watermark_ns: agent.watermark().map_or(0, |watermark| watermark.saturating_sub(agent.clock_offset_ns)),
             clock_offset_ns: agent.clock_offset_ns,
             clock_uncertainty_ns: agent.clock_uncertainty_ns,
+            watermark_ours_ns: Some(agent.watermark_ns),
+            spells: agent.clock.spells().iter().map(spell).collect(),
+            retired_ns: agent.retired_ns,
         }
     }
 }
@@ -279,6 +336,11 @@ mod tests {
             let mut state = registry.write();
             state.hello(agent, &v1::Hello { host: "h".into(), epoch: 3, ..Default::default() }, 9).unwrap();
             state.open(agent, &open, 9).unwrap();
+            state.removed_before_ns = 70;
+            let agent = state.agents.get_mut(&agent).unwrap();
+            agent.measured(100, 7_000_000_000, 1000);
+            agent.measured(200, -5, 1000);
+            (agent.watermark_ns, agent.retired_ns) = (150, 160);
         }
         Store::open(dir.path()).unwrap().save(&registry, 77).unwrap();
         let loaded = Registry::default();
@@ -286,5 +348,18 @@ mod tests {
         let state = loaded.read();
         assert_eq!((state.agents[&agent].host.as_str(), state.agents[&agent].epoch), ("h", 3));
         assert_eq!(state.sources[&Uuid::from_u128(2)].frontier, 44);
+        let saved = registry.read();
+        assert_eq!(state.agents[&agent].clock, saved.agents[&agent].clock);
+        assert_eq!(state.agents[&agent].clock.spells().len(), 2);
+        assert_eq!((state.agents[&agent].watermark(), state.agents[&agent].retired_ns), (Some(150), 160));
+        assert_eq!(state.removed_before_ns, 70);
+    }
+
+    #[test]
+    fn a_watermark_of_an_older_version_is_reckoned_by_our_clock() {
+        let record =
+            AgentRecord { watermark_ns: 100, clock_offset_ns: 50, clock_uncertainty_ns: 5, ..AgentRecord::default() };
+        assert_eq!(Agent::from(record).watermark(), Some(145));
+        assert_eq!(Agent::from(AgentRecord { clock_offset_ns: 50, ..AgentRecord::default() }).watermark(), None);
     }
 }

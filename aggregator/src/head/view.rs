@@ -279,6 +279,24 @@ impl Head {
         Ok(Carriers { records: found, blocks_damaged })
     }
 
+    /// How many blocks hold `wanted`; counting stops beyond `max`. In the head some may only seem to.
+    pub fn count_blocks(&self, wanted: &Canonical, max: usize) -> Result<usize, FindError> {
+        let hash = self.hasher.hash_one(wanted.family());
+        let (in_head, partitions) = {
+            let state = self.lock();
+            let full = state.full.values().filter(|block| block.ids.binary_search(&hash).is_ok()).count();
+            (full + state.open.len(), Arc::clone(&state.partitions))
+        };
+        let mut count = in_head;
+        for committed in partitions.iter() {
+            count += find::count(committed, wanted)?;
+            if count > max {
+                break;
+            }
+        }
+        Ok(count)
+    }
+
     /// Lends a decompressor.
     pub fn with_unzstd<T>(&self, decode: impl FnOnce(&RefCell<Unzstd>) -> T) -> T {
         let pool = || self.unzstd.lock().expect("no thread panics with the pool in hand");

@@ -63,6 +63,22 @@ pub fn places(partition: &Committed, wanted: &[Canonical]) -> Result<Vec<(usize,
     Ok(hits(partition, wanted)?.into_iter().map(|hit| (hit.segment, hit.doc)).collect())
 }
 
+/// How many blocks of a partition hold one of `wanted`; those that were deleted are counted, too.
+pub fn count(partition: &Committed, wanted: &Canonical) -> Result<usize, FindError> {
+    let mut count = 0;
+    for segment in partition.searcher.segment_readers() {
+        let index = segment.inverted_index(partition.partition.fields.ids)?;
+        let (first, last) = wanted.term_range();
+        let mut terms = index.terms().range().ge(first).le(last).into_stream()?;
+        while terms.advance() {
+            if Canonical::from_term(terms.key()).is_some_and(|stored| stored.same(wanted)) {
+                count += terms.value().doc_freq as usize;
+            }
+        }
+    }
+    Ok(count)
+}
+
 /// The blocks that hold one of `wanted`, rising.
 fn blocks(segment: &SegmentReader, fields: &Fields, wanted: &[Canonical]) -> Result<Vec<DocId>, FindError> {
     let index = segment.inverted_index(fields.ids)?;

@@ -184,6 +184,15 @@ impl Partition {
         Ok(paths)
     }
 
+    /// The days whose partitions were set aside, rising.
+    pub fn days_aside(root: &Path) -> std::io::Result<Vec<i64>> {
+        let aside = Self::aside(root)?;
+        let names = aside.iter().filter_map(|path| path.file_name()?.to_str()?.split_once(DAMAGED));
+        let mut days: Vec<i64> = names.filter_map(|(day, _)| day_of(day)).collect();
+        days.dedup();
+        Ok(days)
+    }
+
     /// Finishes removals that a crash interrupted.
     pub fn sweep(root: &Path) -> std::io::Result<()> {
         for entry in std::fs::read_dir(root)? {

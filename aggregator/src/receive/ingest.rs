@@ -264,8 +264,7 @@ impl Sessions {
         if let Some(agent) = self.registry.write().agents.get_mut(&peer.agent) {
             agent.last_seen_ns = received_ns;
             if ping.clock_uncertainty_ns > 0 {
-                agent.clock_offset_ns = ping.clock_offset_ns;
-                agent.clock_uncertainty_ns = ping.clock_uncertainty_ns;
+                agent.measured(received_ns, ping.clock_offset_ns, ping.clock_uncertainty_ns);
             }
             agent.dirty = true;
         }

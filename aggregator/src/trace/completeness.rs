@@ -1,12 +1,19 @@
 //! Whether a transaction's records are all of it.
 //!
-//! An agent's watermark says: everything that my files held at that time is held by the aggregator. When every agent that
-//! was ever heard has passed the receipt of the transaction's last record, nothing that an agent had can be missing: *settled*. Until
-//! then it is *open*. An agent that was silent for a day is named, and no longer waited for. A gap that an agent declared while it lasted makes it *gapped*. Files that no agent follows cannot
-//! be proved absent, and an agent's clock counts with its measured offset.
+//! An agent's watermark says: everything that my files held at that time is held by the aggregator. When every agent has passed
+//! the receipt of the transaction's last record, nothing that an agent had by then can be missing: *settled*. Until then it is *open*. Bytes
+//! that were lost while it lasted make it *gapped*, what retention has removed of its time *expired*.
+//!
+//! An agent that had been silent for a day when the transaction began, or of which an operator said that it will not come back, is
+//! named with its last word and not waited for. One that fell silent later is waited for, however long: it may hold lines of it. Files that no
+//! agent follows cannot be proved absent.
+
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::catalog::host_clock::HostClock;
 use crate::catalog::registry::{Agent, State};
 use crate::wal::entry::GapRecord;
 
@@ -19,6 +26,8 @@ pub enum Verdict {
     Settled,
     /// Bytes that could have belonged to it were lost.
     Gapped,
+    /// Retention has removed records that could have belonged to it.
+    Expired,
 }
 
 /// An agent whose watermark has not passed.
@@ -36,6 +45,8 @@ pub struct Behind {
     pub connected: bool,
     /// When it was last heard.
     pub last_seen_ns: i64,
+    /// An operator said that it will not come back.
+    pub is_retired: bool,
 }
 
 /// A gap, with the place where it is.
@@ -56,15 +67,46 @@ pub struct GapAt {
 pub struct Completeness {
     /// The verdict.
     pub verdict: Verdict,
-    /// Who is behind.
+    /// What was written until then is held, as far as agents are waited for; none: one of them never said.
+    pub complete_to_ns: Option<i64>,
+    /// Who is behind and waited for.
     pub behind: Vec<Behind>,
+    /// Who has not passed it either, and is not waited for.
+    pub gone: Vec<Behind>,
     /// The gaps that count.
     pub gaps: Vec<GapAt>,
+    /// Everything received before was removed, and that may have been part of it.
+    pub removed_before_ns: Option<i64>,
+    /// Days, since the epoch, whose partitions are set aside, and that may have held part of it.
+    pub days_aside: Vec<i64>,
+    /// Blocks that hold part of it and cannot be read.
+    pub blocks_damaged: usize,
+}
+
+/// What is known of the records that were found.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// The earliest may have been written then, by our clock.
+    pub earliest_ns: i64,
+    /// The latest.
+    pub latest_ns: i64,
+    /// When the first of them was received.
+    pub received_min_ns: i64,
+    /// When the last of them was received. That is what the watermarks must have passed: the records' own stamps may be hours off,
+    /// in either direction.
+    pub received_max_ns: i64,
+    /// Blocks that hold others, and cannot be read.
+    pub blocks_damaged: usize,
 }
 
 /// What is missing in a gap was written between the source's last arrival before it and its declaration, give or take so
 /// much: clocks differ, and lines wait before they are shipped.
 const GAP_SLACK_NS: i64 = 60_000_000_000;
+/// A request may have begun so long before its first record that is still there.
+const BEGIN_SLACK_NS: i64 = 3_600_000_000_000;
+/// An agent that was not heard for so long is gone: a host that was retired, a container that got another name.
+const GONE_NS: i64 = 86_400_000_000_000;
+const DAY_NS: i64 = 86_400_000_000_000;
 
 /// The agents whose watermark lies before `time_ns`.
 pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
@@ -81,6 +123,7 @@ pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
                 behind_ns: watermark_ns.map(|watermark| time_ns.saturating_sub(watermark)),
                 connected: agent.sessions > 0,
                 last_seen_ns: agent.last_seen_ns,
+                is_retired: agent.retired_ns > 0,
             })
         })
         .collect();
@@ -88,20 +131,23 @@ pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
     behind
 }
 
-/// An agent that was not heard for so long is gone: a host that was retired, a container that got another name.
-const GONE_NS: i64 = 86_400_000_000_000;
+/// Whether nobody waits for an agent, seen from a time.
+fn is_gone(connected: bool, is_retired: bool, last_seen_ns: i64, from_ns: i64) -> bool {
+    !connected && (is_retired || from_ns.saturating_sub(last_seen_ns) > GONE_NS)
+}
 
 /// What the agents had said at one moment. To be taken before the records are looked for: what comes in between then is
 /// found and not yet promised, never the other way round.
 pub struct Said {
-    at_ns: i64,
     agents: Vec<(Uuid, Agent)>,
     gaps: Vec<GapAt>,
+    removed_before_ns: i64,
+    days_aside: Vec<i64>,
 }
 
 impl Said {
-    /// As of `at_ns`, which is now.
-    pub fn now(state: &State, at_ns: i64) -> Self {
+    /// As of now.
+    pub fn now(state: &State) -> Self {
         let gaps = state.sources.values().flat_map(|entry| {
             entry.gaps.iter().map(|gap| GapAt {
                 host: entry.source.host.clone(),
@@ -111,33 +157,58 @@ impl Said {
             })
         });
         Self {
-            at_ns,
             agents: state.agents.iter().map(|(id, agent)| (*id, agent.clone())).collect(),
             gaps: gaps.collect(),
+            removed_before_ns: state.removed_before_ns,
+            days_aside: state.days_aside.clone(),
         }
+    }
+
+    /// The hosts' clocks, by agent.
+    pub fn clocks(&self) -> HashMap<Uuid, Arc<HostClock>> {
+        self.agents.iter().map(|(id, agent)| (*id, Arc::clone(&agent.clock))).collect()
     }
 }
 
-/// Of a transaction whose records lie between the two times, and of which the last was received at `received_max`. That time
-/// is what the watermarks must have passed: the records' own stamps may be hours off, in either direction.
-pub fn of(said: &Said, time_min: i64, time_max: i64, received_max: i64) -> Completeness {
-    let behind = behind(said, received_max);
+/// Of a transaction with these records.
+pub fn of(said: &Said, found: Found) -> Completeness {
+    let begin_ns = found.earliest_ns.max(found.received_min_ns.saturating_sub(GONE_NS)).min(found.received_min_ns);
+    let is_gone = |agent: &Behind| is_gone(agent.connected, agent.is_retired, agent.last_seen_ns, begin_ns);
+    let (gone, behind): (Vec<_>, Vec<_>) = behind(said, found.received_max_ns).into_iter().partition(is_gone);
+    let waited_for = said
+        .agents
+        .iter()
+        .filter(|(_, agent)| !self::is_gone(agent.sessions > 0, agent.retired_ns > 0, agent.last_seen_ns, begin_ns));
     let gaps: Vec<_> = said
         .gaps
         .iter()
         .filter(|GapAt { gap, .. }| {
-            gap.since_ns <= time_max.saturating_add(GAP_SLACK_NS)
-                && gap.declared_ns.saturating_add(GAP_SLACK_NS) >= time_min
+            gap.since_ns <= found.latest_ns.max(found.received_max_ns).saturating_add(GAP_SLACK_NS)
+                && gap.declared_ns.saturating_add(GAP_SLACK_NS) >= begin_ns
         })
         .cloned()
         .collect();
-    let lives = |agent: &Behind| agent.connected || said.at_ns.saturating_sub(agent.last_seen_ns) < GONE_NS;
-    let verdict = match (gaps.is_empty(), !behind.iter().any(lives)) {
-        (false, _) => Verdict::Gapped,
-        (true, false) => Verdict::Open,
-        (true, true) => Verdict::Settled,
+    let from_ns = begin_ns.saturating_sub(BEGIN_SLACK_NS);
+    let removed_before_ns = Some(said.removed_before_ns).filter(|before| *before > from_ns);
+    let days = from_ns.div_euclid(DAY_NS)..=found.received_max_ns.saturating_add(BEGIN_SLACK_NS).div_euclid(DAY_NS);
+    let days_aside: Vec<i64> = said.days_aside.iter().copied().filter(|day| days.contains(day)).collect();
+    let is_gapped = !gaps.is_empty() || !days_aside.is_empty() || found.blocks_damaged > 0;
+    let verdict = match (is_gapped, removed_before_ns.is_some(), behind.is_empty()) {
+        (true, ..) => Verdict::Gapped,
+        (false, true, _) => Verdict::Expired,
+        (false, false, false) => Verdict::Open,
+        (false, false, true) => Verdict::Settled,
     };
-    Completeness { verdict, behind, gaps }
+    Completeness {
+        verdict,
+        complete_to_ns: waited_for.map(|(_, agent)| agent.watermark()).min().flatten(),
+        behind,
+        gone,
+        gaps,
+        removed_before_ns,
+        days_aside,
+        blocks_damaged: found.blocks_damaged,
+    }
 }
 
 #[cfg(test)]
@@ -156,21 +227,40 @@ mod tests {
         state
     }
 
+    fn found(earliest_ns: i64, latest_ns: i64) -> Found {
+        Found { earliest_ns, latest_ns, received_min_ns: earliest_ns, received_max_ns: latest_ns, blocks_damaged: 0 }
+    }
+
+    fn verdict(state: &State, found: Found) -> Verdict {
+        of(&Said::now(state), found).verdict
+    }
+
     #[test]
     fn settled_when_every_watermark_has_passed() {
-        assert_eq!(of(&Said::now(&state(&[100, 101]), 200), 50, 100, 100).verdict, Verdict::Settled);
-        let open = of(&Said::now(&state(&[100, 99, 0]), 200), 50, 100, 100);
-        assert_eq!(open.verdict, Verdict::Open);
+        assert_eq!(verdict(&state(&[100, 101]), found(50, 100)), Verdict::Settled);
+        let open = of(&Said::now(&state(&[100, 99, 0])), found(50, 100));
+        assert_eq!((open.verdict, open.complete_to_ns), (Verdict::Open, None));
         let hosts: Vec<_> = open.behind.iter().map(|agent| (agent.host.as_str(), agent.behind_ns)).collect();
         assert_eq!(hosts, [("h1", Some(1)), ("h2", None)]);
     }
 
     #[test]
-    fn a_clock_that_is_ahead_does_not_settle_early() {
-        let mut state = state(&[150]);
-        let agent = state.agents.get_mut(&Uuid::from_u128(0)).unwrap();
-        (agent.clock_offset_ns, agent.clock_uncertainty_ns) = (-60, 5);
-        assert_eq!(of(&Said::now(&state, 200), 50, 100, 100).verdict, Verdict::Open);
+    fn an_agents_own_word_by_our_clock_counts() {
+        let mut state = state(&[0]);
+        let agent = Uuid::from_u128(0);
+        state.watermark(agent, &v1::Watermark { time_ns: 150, aggregator_time_ns: 99, ..Default::default() });
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
+        state.watermark(agent, &v1::Watermark { time_ns: 10, aggregator_time_ns: 100, ..Default::default() });
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Settled);
+    }
+
+    #[test]
+    fn an_older_agents_clock_that_is_ahead_does_not_settle_early() {
+        let mut state = state(&[0]);
+        let agent = Uuid::from_u128(0);
+        state.agents.get_mut(&agent).unwrap().measured(0, -60, 5);
+        state.watermark(agent, &v1::Watermark { time_ns: 150, ..Default::default() });
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
     }
 
     #[test]
@@ -181,14 +271,46 @@ mod tests {
         state.open(agent, &open, 50).unwrap();
         let gap = GapRecord { source: source.into_bytes().to_vec(), open_ended: true, ..GapRecord::default() };
         state.apply(&Event::Gap(gap), 90);
-        assert_eq!(of(&Said::now(&state, 200), 50, 100, 100).verdict, Verdict::Gapped);
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Gapped);
         let later = 90 + GAP_SLACK_NS + 1;
-        assert!(of(&Said::now(&state, 200), later, later, 100).gaps.is_empty());
+        assert!(of(&Said::now(&state), found(later, later)).gaps.is_empty());
     }
 
     #[test]
-    fn an_agent_that_is_gone_for_good_is_named_and_not_waited_for() {
-        let answer = of(&Said::now(&state(&[100, 99]), GONE_NS + 1), 50, 100, 100);
-        assert_eq!((answer.verdict, answer.behind.len()), (Verdict::Settled, 1));
+    fn an_agent_that_fell_silent_before_is_named_and_one_that_fell_silent_since_is_waited_for() {
+        let mut state = state(&[GONE_NS * 3, 99]);
+        state.agents.get_mut(&Uuid::from_u128(1)).unwrap().last_seen_ns = 100;
+        let later = of(&Said::now(&state), found(GONE_NS + 101, GONE_NS + 102));
+        assert_eq!((later.verdict, later.gone.len(), later.behind.len()), (Verdict::Settled, 1, 0));
+        let while_it_lived = of(&Said::now(&state), found(GONE_NS + 100, GONE_NS + 102));
+        assert_eq!((while_it_lived.verdict, while_it_lived.gone.len()), (Verdict::Open, 0));
+    }
+
+    #[test]
+    fn a_retired_agent_is_not_waited_for_until_it_comes_back() {
+        let mut state = state(&[200, 99]);
+        let agent = Uuid::from_u128(1);
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
+        assert_eq!(state.retire(agent, 300), Some(true));
+        let retired = of(&Said::now(&state), found(50, 100));
+        assert_eq!((retired.verdict, retired.gone[0].is_retired), (Verdict::Settled, true));
+        state.hello(agent, &v1::Hello::default(), 400).unwrap();
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
+        assert_eq!(state.retire(agent, 500), Some(false), "it is here");
+        assert_eq!(state.retire(Uuid::from_u128(77), 500), None);
+    }
+
+    #[test]
+    fn what_retention_or_damage_has_eaten_into_is_told() {
+        let mut state = state(&[DAY_NS * 10]);
+        state.removed_before_ns = DAY_NS * 5;
+        let near = found(DAY_NS * 5 + 1, DAY_NS * 5 + 2);
+        assert_eq!(verdict(&state, near), Verdict::Expired);
+        let later = found(DAY_NS * 5 + BEGIN_SLACK_NS, DAY_NS * 5 + BEGIN_SLACK_NS + 1);
+        assert_eq!(verdict(&state, later), Verdict::Settled);
+        assert_eq!(verdict(&state, Found { blocks_damaged: 1, ..later }), Verdict::Gapped);
+        state.days_aside = vec![6];
+        assert_eq!(verdict(&state, later), Verdict::Settled);
+        assert_eq!(verdict(&state, found(DAY_NS * 6 - 9, DAY_NS * 6 - 8)), Verdict::Gapped);
     }
 }

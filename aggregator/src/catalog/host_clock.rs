@@ -1,0 +1,433 @@
+//! A host's clock against ours, over time, and what a stamp of that clock means on ours.
+//!
+//! An agent measures how far its clock is from ours every few seconds (`v1::Ping`). What it measured is kept as *spells*: stretches of
+//! our time in which one offset held, give or take. Between two spells the clock was set, or slid: there either offset may have
+//! held. A stamp is turned into an *interval* of our time that holds the moment when it was read off that clock, whatever the
+//! clock did, as long as it did it where somebody measured. Stored times are not touched.
+
+use std::ops::RangeInclusive;
+
+/// An oscillator without discipline, and one that is being slewed by ntpd, is off by no more: 500 parts in a million.
+const DRIFT_PPM: i128 = 500;
+/// Offsets so close together belong to one spell: a clock under NTP wanders within it.
+const WANDER_NS: i64 = 2_000_000;
+/// A measurement over a slow connection is passed over for so long while a better one holds.
+const VAGUE_NS: i64 = 30_000_000_000;
+/// So long before its first measurement, and after its last one, a clock is taken to go on as measured, drift allowed for.
+const BEYOND_NS: i64 = 600_000_000_000;
+/// Spells of one clock that are kept. Beyond that the older half is made coarser: its intervals grow, and stay true.
+pub const SPELLS_MAX: usize = 512;
+
+/// A stretch of time in which one offset held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spell {
+    /// The first measurement, nanoseconds since the epoch by our clock.
+    pub begin_ns: i64,
+    /// The last one.
+    pub end_ns: i64,
+    /// Our clock minus the host's: no less than this in all of it.
+    pub offset_min_ns: i64,
+    /// No more than this.
+    pub offset_max_ns: i64,
+}
+
+/// All that was measured of a host's clock, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostClock {
+    spells: Vec<Spell>,
+    /// The least and the greatest offset of all spells.
+    offsets: Option<(i64, i64)>,
+}
+
+/// When a stamp was read off its clock, by ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    /// No earlier.
+    pub earliest: i64,
+    /// No later.
+    pub latest: i64,
+    /// Most likely.
+    pub at: i64,
+    /// The spell that it falls into, if it is one alone: there the order of two stamps of this clock is that of their times.
+    pub spell: Option<usize>,
+}
+
+/// What is known of a clock at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Our clock minus the host's.
+    pub offset_ns: i64,
+    /// Give or take.
+    pub uncertainty_ns: u64,
+    /// Somebody measured then; otherwise nothing is known.
+    pub is_measured: bool,
+    /// The clock was set, or slid beyond a wander, in the time that was asked for.
+    pub is_stepped: bool,
+}
+
+impl HostClock {
+    /// From what was kept.
+    pub fn new(spells: Vec<Spell>) -> Self {
+        let mut clock = Self { spells, offsets: None };
+        for index in 0..clock.spells.len() {
+            clock.widen(clock.spells[index]);
+        }
+        clock
+    }
+
+    fn widen(&mut self, spell: Spell) {
+        let (min, max) = self.offsets.unwrap_or((spell.offset_min_ns, spell.offset_max_ns));
+        self.offsets = Some((min.min(spell.offset_min_ns), max.max(spell.offset_max_ns)));
+    }
+
+    /// To be kept.
+    pub fn spells(&self) -> &[Spell] {
+        &self.spells
+    }
+
+    /// At `now_ns` by our clock the host's was measured. True: it was set, or slid, since the measurement before.
+    pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64) -> bool {
+        let uncertainty = i64::try_from(uncertainty_ns).unwrap_or(i64::MAX);
+        let (min, max) = (offset_ns.saturating_sub(uncertainty), offset_ns.saturating_add(uncertainty));
+        let spell = Spell { begin_ns: now_ns, end_ns: now_ns, offset_min_ns: min, offset_max_ns: max };
+        let Some(last) = self.spells.last_mut() else {
+            self.spells.push(spell);
+            self.widen(spell);
+            return false;
+        };
+        let (low, high) = (last.offset_min_ns, last.offset_max_ns);
+        let is_vague = min <= low && max >= high;
+        if is_vague && now_ns.saturating_sub(last.end_ns) < VAGUE_NS {
+            // It says nothing that is not known better, and nothing against it.
+            return false;
+        }
+        let (joined_min, joined_max) = (low.min(min), high.max(max));
+        let (width, known_width) = (max.saturating_sub(min), high.saturating_sub(low));
+        let are_alike = |left: i64, right: i64| left <= right.saturating_mul(2).max(2 * WANDER_NS);
+        if are_alike(joined_max.saturating_sub(joined_min), width) && are_alike(width, known_width) {
+            (last.offset_min_ns, last.offset_max_ns) = (joined_min, joined_max);
+            last.end_ns = last.end_ns.max(now_ns);
+            self.widen(spell);
+            return false;
+        }
+        // Our own clock may have been set back: spells do not overlap.
+        let begin_ns = now_ns.max(last.end_ns);
+        self.spells.push(Spell { begin_ns, end_ns: begin_ns, ..spell });
+        self.widen(spell);
+        if self.spells.len() > SPELLS_MAX {
+            self.coarsen();
+        }
+        !is_vague
+    }
+
+    /// Joins the older half of the spells two by two.
+    fn coarsen(&mut self) {
+        let half = self.spells.len() / 2;
+        let newer = self.spells.split_off(half);
+        let older = std::mem::take(&mut self.spells);
+        self.spells =
+            older.chunks(2).map(|pair| pair.iter().copied().reduce(Spell::join).expect("no chunk is empty")).collect();
+        self.spells.extend(newer);
+    }
+
+    /// When the stamps of `stamps` were read, where the record was here at `received_ns`. None: nobody measured this clock near
+    /// that time.
+    pub fn interval(&self, stamps: RangeInclusive<i64>, received_ns: i64) -> Option<Interval> {
+        let (first, last) = (*stamps.start(), *stamps.end());
+        let (lowest, highest) = self.offsets?;
+        let from = first.saturating_add(lowest);
+        let begin = self.spells.partition_point(|spell| spell.end_ns < from).saturating_sub(1);
+        let mut found: Option<Interval> = None;
+        for index in begin..=self.spells.len() {
+            if index > 0 && self.spells[index - 1].end_ns > last.saturating_add(highest) {
+                break;
+            }
+            for (piece, spell) in self.pieces(index) {
+                let Some(interval) = piece.interval(first, last, received_ns, spell) else { continue };
+                found = Some(found.map_or(interval, |other| other.join(interval)));
+            }
+        }
+        found
+    }
+
+    /// What is between spell `index` and the one before it, and the spell itself.
+    fn pieces(&self, index: usize) -> impl Iterator<Item = (Piece, Option<usize>)> {
+        let before = index.checked_sub(1).and_then(|before| self.spells.get(before));
+        let spell = self.spells.get(index);
+        let between = match (before, spell) {
+            // A moment belongs to both, so that nothing falls in between.
+            (Some(before), Some(after)) => Some(Piece::between(before, after)),
+            (None, Some(first)) => Some(Piece::before(first)),
+            (Some(last), None) => Some(Piece::after(last)),
+            (None, None) => None,
+        };
+        // What follows the last spell, or goes before the first, goes on with its offset.
+        let of_between = match (before, spell) {
+            (None, Some(_)) => Some(index),
+            (Some(_), None) => index.checked_sub(1),
+            _ => None,
+        };
+        between.map(|piece| (piece, of_between)).into_iter().chain(spell.map(|spell| (Piece::of(spell), Some(index))))
+    }
+
+    /// What is known of it between two times by our clock.
+    pub fn reading(&self, from_ns: i64, to_ns: i64) -> Reading {
+        let near = |spell: &&Spell| {
+            spell.begin_ns.saturating_sub(BEYOND_NS) <= to_ns && spell.end_ns.saturating_add(BEYOND_NS) >= from_ns
+        };
+        let near: Vec<_> = self.spells.iter().filter(near).collect();
+        let within = |spell: &&Spell| spell.begin_ns <= to_ns && spell.end_ns >= from_ns;
+        let within: Vec<_> = near.iter().copied().filter(within).collect();
+        let distance = |spell: &&&Spell| spell.begin_ns.saturating_sub(to_ns).max(from_ns.saturating_sub(spell.end_ns));
+        let nearest = within.last().copied().or_else(|| near.iter().min_by_key(distance).copied());
+        match nearest {
+            None => Reading { offset_ns: 0, uncertainty_ns: 0, is_measured: false, is_stepped: false },
+            Some(spell) => Reading {
+                offset_ns: middle(spell.offset_min_ns, spell.offset_max_ns),
+                uncertainty_ns: spell.offset_max_ns.abs_diff(spell.offset_min_ns).div_ceil(2),
+                is_measured: true,
+                is_stepped: within.len() > 1,
+            },
+        }
+    }
+}
+
+impl Spell {
+    fn join(self, other: Self) -> Self {
+        Self {
+            begin_ns: self.begin_ns.min(other.begin_ns),
+            end_ns: self.end_ns.max(other.end_ns),
+            offset_min_ns: self.offset_min_ns.min(other.offset_min_ns),
+            offset_max_ns: self.offset_max_ns.max(other.offset_max_ns),
+        }
+    }
+}
+
+impl Interval {
+    fn join(self, other: Self) -> Self {
+        Self {
+            earliest: self.earliest.min(other.earliest),
+            latest: self.latest.max(other.latest),
+            // What is shipped was written a moment ago, as a rule.
+            at: self.at.max(other.at),
+            spell: self.spell.filter(|_| self.spell == other.spell),
+        }
+    }
+}
+
+/// A stretch of our time with what the offset may have been in it.
+struct Piece {
+    begin_ns: i64,
+    end_ns: i64,
+    offset_min_ns: i64,
+    offset_max_ns: i64,
+    /// Beyond this the offset may have drifted away.
+    anchor: Option<Anchor>,
+}
+
+/// The end of a measured stretch, from which a clock drifts.
+#[derive(Clone, Copy)]
+enum Anchor {
+    /// It was measured from here on.
+    From(i64),
+    /// Until here.
+    Until(i64),
+}
+
+impl Piece {
+    fn of(spell: &Spell) -> Self {
+        Self {
+            begin_ns: spell.begin_ns,
+            end_ns: spell.end_ns,
+            offset_min_ns: spell.offset_min_ns,
+            offset_max_ns: spell.offset_max_ns,
+            anchor: None,
+        }
+    }
+
+    fn before(first: &Spell) -> Self {
+        let begin_ns = first.begin_ns.saturating_sub(BEYOND_NS);
+        Self { begin_ns, end_ns: first.begin_ns, anchor: Some(Anchor::From(first.begin_ns)), ..Self::of(first) }
+    }
+
+    fn after(last: &Spell) -> Self {
+        let end_ns = last.end_ns.saturating_add(BEYOND_NS);
+        Self { begin_ns: last.end_ns, end_ns, anchor: Some(Anchor::Until(last.end_ns)), ..Self::of(last) }
+    }
+
+    fn between(before: &Spell, after: &Spell) -> Self {
+        let drift = drift(after.begin_ns.saturating_sub(before.end_ns) / 2);
+        let both = before.join(*after);
+        Self {
+            begin_ns: before.end_ns,
+            end_ns: after.begin_ns,
+            offset_min_ns: both.offset_min_ns.saturating_sub(drift),
+            offset_max_ns: both.offset_max_ns.saturating_add(drift),
+            anchor: None,
+        }
+    }
+
+    fn interval(&self, first: i64, last: i64, received_ns: i64, spell: Option<usize>) -> Option<Interval> {
+        let (mut min, mut max) = (self.offset_min_ns, self.offset_max_ns);
+        if let Some(anchor) = self.anchor {
+            let about = first.saturating_add(middle(min, max));
+            let distance = match anchor {
+                Anchor::From(begin) => begin.saturating_sub(about),
+                Anchor::Until(end) => last.saturating_add(middle(min, max)).saturating_sub(end),
+            };
+            let drift = drift(distance.max(0));
+            (min, max) = (min.saturating_sub(drift), max.saturating_add(drift));
+        }
+        let earliest = first.saturating_add(min).max(self.begin_ns);
+        let latest = last.saturating_add(max).min(self.end_ns).min(received_ns);
+        let at = first.saturating_add(middle(min, max)).clamp(earliest, latest.max(earliest));
+        (earliest <= latest).then_some(Interval { earliest, latest, at, spell })
+    }
+}
+
+fn drift(distance_ns: i64) -> i64 {
+    (i128::from(distance_ns) * DRIFT_PPM / 1_000_000) as i64
+}
+
+fn middle(min: i64, max: i64) -> i64 {
+    (i128::midpoint(i128::from(min), i128::from(max))) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    fn clock(spells: &[(i64, i64, i64, i64)]) -> HostClock {
+        let spell = |(begin_ns, end_ns, offset_min_ns, offset_max_ns): &(i64, i64, i64, i64)| Spell {
+            begin_ns: *begin_ns,
+            end_ns: *end_ns,
+            offset_min_ns: *offset_min_ns,
+            offset_max_ns: *offset_max_ns,
+        };
+        HostClock::new(spells.iter().map(spell).collect())
+    }
+
+    #[test]
+    fn a_steady_clock_is_one_spell() {
+        let mut clock = HostClock::default();
+        for second in 0..1000 {
+            assert!(!clock.measured(second * SECOND, 70 * SECOND + (second % 7) * 100_000, 500_000 + second as u64));
+        }
+        let [spell] = clock.spells() else { panic!("{:?}", clock.spells()) };
+        assert_eq!((spell.begin_ns, spell.end_ns), (0, 999 * SECOND));
+        let interval = clock.interval(0..=0, i64::MAX).unwrap();
+        assert!(interval.earliest <= 70 * SECOND && interval.latest >= 70 * SECOND + 600_000);
+        assert!(interval.latest - interval.earliest < 3_000_000, "{interval:?}");
+        assert_eq!(interval.spell, Some(0));
+    }
+
+    #[test]
+    fn a_sliding_clock_makes_spells_that_stay_narrow() {
+        let mut clock = HostClock::default();
+        for second in 0..10_000 {
+            clock.measured(second * SECOND, second * 50_000, 100_000);
+        }
+        for spell in clock.spells() {
+            assert!(spell.offset_max_ns - spell.offset_min_ns <= 2 * WANDER_NS, "{spell:?}");
+        }
+        assert!(clock.spells().len() < 200, "{}", clock.spells().len());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_shows_a_time_twice() {
+        // At 100 s the host's clock goes back by 10 s: offset 0 until then, +10 s since.
+        let clock = clock(&[(0, 99 * SECOND, 0, 0), (101 * SECOND, 200 * SECOND, 10 * SECOND, 10 * SECOND)]);
+        let twice = clock.interval(95 * SECOND..=95 * SECOND, 300 * SECOND).unwrap();
+        assert_eq!((twice.earliest, twice.latest, twice.spell), (95 * SECOND, 105 * SECOND, None));
+        let shipped_before = clock.interval(95 * SECOND..=95 * SECOND, 96 * SECOND).unwrap();
+        assert_eq!((shipped_before.earliest, shipped_before.latest), (95 * SECOND, 95 * SECOND));
+        let after = clock.interval(150 * SECOND..=150 * SECOND, 300 * SECOND).unwrap();
+        assert_eq!((after.earliest, after.latest, after.spell), (160 * SECOND, 160 * SECOND, Some(1)));
+    }
+
+    #[test]
+    fn nothing_is_known_where_nobody_measured() {
+        let clock = clock(&[(1000 * SECOND, 2000 * SECOND, 0, 0)]);
+        assert_eq!(clock.interval(100 * SECOND..=100 * SECOND, i64::MAX), None);
+        assert_eq!(HostClock::default().interval(0..=0, 0), None);
+        let before = clock.interval(900 * SECOND..=900 * SECOND, i64::MAX).unwrap();
+        assert_eq!((before.earliest, before.latest), (900 * SECOND - 50_000_000, 900 * SECOND + 50_000_000));
+        assert!(!clock.reading(0, 1).is_measured && clock.reading(900 * SECOND, 901 * SECOND).is_measured);
+    }
+
+    /// What a clock does second by second: slides, is set, is not measured.
+    #[derive(Clone, Debug)]
+    enum Event {
+        Slide(i64),
+        Set(i64),
+        Away(i64),
+    }
+
+    fn events() -> impl Strategy<Value = Vec<Event>> {
+        let event = prop_oneof![
+            8 => (-400_000i64..400_000).prop_map(Event::Slide),
+            1 => (-20 * SECOND..20 * SECOND).prop_map(Event::Set),
+            1 => (1i64..500).prop_map(Event::Away),
+        ];
+        prop::collection::vec(event, 1..60)
+    }
+
+    proptest! {
+        /// Whatever the clock does, the interval holds the moment.
+        #[test]
+        fn the_moment_is_in_the_interval(
+            events in events(),
+            errors in prop::collection::vec(-900_000i64..900_000, 8),
+            at in any::<prop::sample::Index>(),
+            within in 0..SECOND,
+            delay in 0..30 * SECOND,
+        ) {
+            let mut clock = HostClock::default();
+            let (mut now, mut offset) = (1_000_000 * SECOND, 0i64);
+            // Second by second: the offset at its beginning; it is set there, and slides on from there.
+            let mut truth: Vec<(i64, i64, i64)> = Vec::new();
+            clock.measured(now, offset, 1_000_000);
+            for event in &events {
+                let (slide, seconds) = match event {
+                    Event::Slide(slide) => (*slide, 5),
+                    Event::Set(step) => { offset += step; (0, 5) }
+                    Event::Away(seconds) => (0, *seconds),
+                };
+                for second in 0..seconds {
+                    truth.push((now, offset, slide));
+                    now += SECOND;
+                    offset += slide;
+                    let is_away = matches!(event, Event::Away(_)) && second + 1 < seconds;
+                    if !is_away {
+                        clock.measured(now, offset + errors[second as usize % errors.len()], 1_000_000);
+                    }
+                }
+            }
+            let (begin, offset, slide) = truth[at.index(truth.len())];
+            let moment = begin + within;
+            let stamp = moment - offset - (i128::from(slide) * i128::from(within) / i128::from(SECOND)) as i64;
+            let interval = clock.interval(stamp..=stamp, moment + delay);
+            let interval = interval.expect("it was measured near that time");
+            prop_assert!(interval.earliest <= moment && moment <= interval.latest, "{moment} not in {interval:?}: {:?}", clock.spells());
+            prop_assert!((interval.earliest..=interval.latest).contains(&interval.at));
+        }
+
+        #[test]
+        fn coarser_spells_stay_true(offsets in prop::collection::vec(-100 * SECOND..100 * SECOND, 520..700)) {
+            let mut clock = HostClock::default();
+            for (index, offset) in offsets.iter().enumerate() {
+                clock.measured(index as i64 * SECOND, *offset, 1000);
+            }
+            prop_assert!(clock.spells().len() <= SPELLS_MAX);
+            for (index, offset) in offsets.iter().enumerate() {
+                let moment = index as i64 * SECOND;
+                let interval = clock.interval(moment - offset..=moment - offset, i64::MAX).unwrap();
+                prop_assert!(interval.earliest <= moment && moment <= interval.latest);
+            }
+        }
+    }
+}
