@@ -5,7 +5,21 @@
 //! | `order` | the records in order |
 //! | `summary` | what they come to |
 //! | `completeness` | whether that is all of it, and who is behind |
+| `message` | what a line says, without what every line of its file begins with |
+| `mask` | that with its variables masked |
+| `template` | which of many lines one statement wrote |
+| `span` | span and parent span of a line |
+| `lanes` | who wrote what, and who called whom |
+| `silence` | where nothing was written for long |
+| `fold` | runs of lines that say the same |
 
 pub mod completeness;
+pub mod fold;
+pub mod lanes;
+pub mod mask;
+pub mod message;
 pub mod order;
+pub mod silence;
+pub mod span;
 pub mod summary;
+pub mod template;
