@@ -12,9 +12,13 @@
 | `lanes` | who wrote what, and who called whom |
 | `silence` | where nothing was written for long |
 | `fold` | runs of lines that say the same |
+| `compare` | one transaction against others: what is missing, new, slow, or more |
+| `graph` | which service calls which, by the evidence of many transactions |
 
+pub mod compare;
 pub mod completeness;
 pub mod fold;
+pub mod graph;
 pub mod lanes;
 pub mod mask;
 pub mod message;
