@@ -8,15 +8,18 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::catalog::registry::Registry;
 use crate::head::tail::Tail;
-use crate::head::view::{Carriers, Head, Volume};
+use crate::head::view::{Head, Volume};
 use crate::id::Canonical;
 use crate::index::committed::Committed;
 use crate::index::find::FindError;
 use crate::index::partition;
+use crate::record::Record;
 use crate::search::cache::BlockCache;
 use crate::search::candidates;
 use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
 use crate::space;
+use crate::trace::assemble::Damage;
+use crate::trace::bridge::Carriers;
 
 /// Head, partitions and catalog as one.
 #[derive(Clone)]
@@ -164,9 +167,9 @@ impl Store {
         candidates::times_of_all(&self.head.snapshot())
     }
 
-    /// Every record of an ID, however it is spelled, in no particular order. To be called inside [`Self::answer`].
-    pub fn find(&self, id: &[u8]) -> Result<Carriers, FindError> {
-        self.head.find(&Canonical::candidates(id))
+    /// Where records are found by their IDs. To be used inside [`Self::answer`].
+    pub fn carriers(&self) -> InStore<'_> {
+        InStore { head: &self.head, blocks_damaged: 0 }
     }
 
     /// How much is in the head.
@@ -199,6 +202,33 @@ impl Store {
             }
         });
         status.collect()
+    }
+}
+
+/// What carries an ID, in head and partitions.
+pub struct InStore<'a> {
+    head: &'a Head,
+    /// Blocks that hold one of the IDs that were looked for, and cannot be read.
+    pub blocks_damaged: usize,
+}
+
+impl Carriers for InStore<'_> {
+    type Error = FindError;
+
+    fn records(&mut self, ids: &[Canonical]) -> Result<Vec<Record>, FindError> {
+        let found = self.head.find(ids)?;
+        self.blocks_damaged += found.blocks_damaged;
+        Ok(found.records)
+    }
+
+    fn blocks(&mut self, id: &Canonical, max: usize) -> Result<usize, FindError> {
+        self.head.count_blocks(id, max)
+    }
+}
+
+impl Damage for InStore<'_> {
+    fn blocks_damaged(&self) -> usize {
+        self.blocks_damaged
     }
 }
 

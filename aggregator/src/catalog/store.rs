@@ -253,14 +253,17 @@ fn mark_changed(registry: &Registry, changed: &Changed) {
 
 fn changed_agents(registry: &Registry) -> Vec<(Vec<u8>, AgentRecord)> {
     let mut state = registry.write();
-    let agents = state.agents.iter_mut().filter(|(_, agent)| std::mem::take(&mut agent.dirty));
-    agents.map(|(id, agent)| (id.into_bytes().to_vec(), AgentRecord::from(&*agent))).collect()
+    let agents = state.agents.iter_mut().filter_map(|(id, agent)| {
+        std::mem::take(&mut agent.dirty).then(|| (id.into_bytes().to_vec(), AgentRecord::from(&*agent)))
+    });
+    agents.collect()
 }
 
 fn changed_sources(registry: &Registry) -> Vec<SourceRecord> {
     let mut state = registry.write();
-    let sources = state.sources.values_mut().filter(|entry| std::mem::take(&mut entry.dirty));
-    sources.map(|entry| entry.record()).collect()
+    let sources =
+        state.sources.values_mut().filter_map(|entry| std::mem::take(&mut entry.dirty).then(|| entry.record()));
+    sources.collect()
 }
 
 impl From<AgentRecord> for Agent {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::block::spelling::SpelledId;
 use crate::clock::rfc3339;
+use crate::index::partition;
 use crate::record::Record;
 use crate::search::scan::Progress;
 use crate::source::Source;
@@ -82,10 +83,15 @@ impl From<&SpelledId> for IdAnswer {
 /// `answer` with its `records`, which are written straight into the text: they are nearly all of it.
 pub fn with_records(answer: &Value, records: &[Record]) -> Response {
     let shown: Vec<_> = records.iter().map(RecordAnswer::from).collect();
+    with_list(answer, &shown)
+}
+
+/// The same with records that are ready to be shown.
+pub fn with_list<T: Serialize>(answer: &Value, records: &[T]) -> Response {
     let mut text = answer.to_string();
     text.pop();
     text.push_str(",\"records\":");
-    text.push_str(&serde_json::to_string(&shown).expect("records are JSON"));
+    text.push_str(&serde_json::to_string(records).expect("records are JSON"));
     text.push('}');
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
@@ -179,17 +185,24 @@ fn flags(flags: u8, marks: u8) -> Vec<&'static str> {
     flags.chain(marks).collect()
 }
 
-/// A verdict with its reasons.
-pub fn completeness(completeness: &Completeness) -> Value {
+/// A verdict with its reasons, once as data and once in sentences.
+pub fn completeness(completeness: &Completeness, reasons: &[String]) -> Value {
     let state = match completeness.verdict {
         Verdict::Open => "open",
         Verdict::Settled => "settled",
         Verdict::Gapped => "gapped",
+        Verdict::Expired => "expired",
     };
     json!({
         "state": state,
+        "complete_to": completeness.complete_to_ns.map(rfc3339),
         "agents_behind": agents_behind(&completeness.behind),
+        "agents_gone": agents_behind(&completeness.gone),
         "gaps": completeness.gaps.iter().map(gap_at).collect::<Vec<_>>(),
+        "removed_before": completeness.removed_before_ns.map(rfc3339),
+        "days_set_aside": completeness.days_aside.iter().map(|day| partition::name(*day)).collect::<Vec<_>>(),
+        "blocks_damaged": completeness.blocks_damaged,
+        "reasons": reasons,
     })
 }
 
@@ -202,6 +215,8 @@ pub fn agents_behind(behind: &[Behind]) -> Value {
             "watermark": agent.watermark_ns.map(rfc3339),
             "behind_ns": agent.behind_ns,
             "connected": agent.connected,
+            "last_seen": rfc3339(agent.last_seen_ns),
+            "retired": agent.is_retired,
         })
     });
     agents.collect()

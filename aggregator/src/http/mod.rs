@@ -11,7 +11,7 @@
 //! | `search` | `/api/v1/logs/search` |
 //! | `context` | `/api/v1/logs/context` |
 //! | `tail` | `/api/v1/logs/tail` |
-//! | `transactions` | `/api/v1/transactions/{id}` |
+//! | `transaction` | `/api/v1/transactions/{id}`, and what lies below it |
 //! | `status` | `/api/v1/status/*` |
 //! | `deletions` | `/api/v1/admin/deletions` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
@@ -34,4 +34,4 @@ pub mod router;
 pub mod search;
 pub mod status;
 pub mod tail;
-pub mod transactions;
+pub mod transaction;

@@ -61,6 +61,11 @@ pub enum Problem {
         /// Why.
         detail: String,
     },
+    /// Things stand in the way of it.
+    Conflict {
+        /// Which, and what to do.
+        detail: String,
+    },
     /// What was asked for is damaged on disk.
     Damaged {
         /// What, and what to do.
@@ -127,6 +132,7 @@ impl Problem {
                 none,
             ),
             Self::Catalog { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "catalog failed", detail, none),
+            Self::Conflict { detail } => (StatusCode::CONFLICT, "conflict", detail, none),
             Self::Damaged { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail, none),
             Self::Store(error) => (StatusCode::INTERNAL_SERVER_ERROR, "store failed", error.to_string(), none),
             Self::Stopping => (
@@ -151,7 +157,9 @@ impl std::fmt::Display for Problem {
             Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),
-            Self::Catalog { detail } | Self::Damaged { detail } => formatter.write_str(detail),
+            Self::Catalog { detail } | Self::Conflict { detail } | Self::Damaged { detail } => {
+                formatter.write_str(detail)
+            }
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Stopping => write!(formatter, "the aggregator stops"),
         }

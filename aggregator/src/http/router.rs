@@ -7,7 +7,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::analysis::{facets, fields, histogram, statistics};
 use super::api::Api;
 use super::problem::Problem;
-use super::{context, deletions, openapi, process, search, status, tail, transactions};
+use super::transaction::{export, page, stream};
+use super::{context, deletions, openapi, process, search, status, tail};
 
 /// One route; a path has several of them where its methods do different things.
 pub struct Route {
@@ -38,11 +39,14 @@ pub const ROUTES: &[Route] = &[
     Route::new("/api/v1/logs/context", ASK, context::PARAMETERS, |methods| on(methods, context::context)),
     Route::new("/api/v1/logs/tail", READ, tail::PARAMETERS, |methods| on(methods, tail::tail)),
     Route::new("/api/v1/fields", ASK, fields::PARAMETERS, |methods| on(methods, fields::fields)),
-    Route::new("/api/v1/transactions/{id}", READ, transactions::PARAMETERS, |methods| on(methods, transactions::get)),
+    Route::new("/api/v1/transactions/{id}", READ, page::PARAMETERS, |methods| on(methods, page::get)),
+    Route::new("/api/v1/transactions/{id}/stream", READ, stream::PARAMETERS, |methods| on(methods, stream::stream)),
+    Route::new("/api/v1/transactions/{id}/export", READ, export::PARAMETERS, |methods| on(methods, export::export)),
     Route::new("/api/v1/admin/deletions", READ, &[], |methods| on(methods, deletions::list)),
     Route::new("/api/v1/admin/deletions", CHANGE, deletions::PARAMETERS, |methods| on(methods, deletions::create)),
     Route::new("/api/v1/admin/deletions/{id}", READ, &[], |methods| on(methods, deletions::get)),
     Route::new("/api/v1/status/agents", READ, &[], |methods| on(methods, status::agents)),
+    Route::new("/api/v1/admin/agents/{id}/retire", CHANGE, &[], |methods| on(methods, status::retire)),
     Route::new("/api/v1/status/storage", READ, &[], |methods| on(methods, status::storage)),
 ];
 

@@ -1,8 +1,10 @@
 //! `/api/v1/status/*`: who ships what and how far; what the store holds.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::answer;
 use super::api::Api;
@@ -23,6 +25,23 @@ pub async fn agents(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "agents": agents }))
 }
 
+/// `/api/v1/admin/agents/{id}/retire`: it will not come back, and no answer shall wait for it. What it had shipped stays.
+pub async fn retire(State(api): State<Api>, id: Result<Path<Uuid>, PathRejection>) -> Result<Json<Value>, Problem> {
+    let _timer = api.timer("/api/v1/admin/agents/{id}/retire");
+    let Path(id) = id.map_err(|error| Problem::BadParameter { name: "id", detail: error.body_text() })?;
+    let now = clock::now_ns();
+    tokio::task::spawn_blocking(move || {
+        let retired = api.store.registry.write().retire(id, now);
+        match retired {
+            None => Err(Problem::Unknown { what: "agent", name: id.to_string() }),
+            Some(false) => Err(Problem::Conflict { detail: format!("agent {id} is connected: stop it first") }),
+            Some(true) => Ok(Json(json!({"agent_id": id, "retired": rfc3339(now)}))),
+        }
+    })
+    .await
+    .map_err(|_| Problem::Stopping)?
+}
+
 fn agent(state: &registry::State, id: uuid::Uuid, agent: &Agent, now: i64) -> Value {
     let mut sources: Vec<_> = state.sources.values().filter(|entry| entry.source.agent == id).collect();
     sources.sort_by(|left, right| {
@@ -40,6 +59,8 @@ fn agent(state: &registry::State, id: uuid::Uuid, agent: &Agent, now: i64) -> Va
         "unread_bytes": agent.unread_bytes,
         "clock_offset_ns": agent.clock_offset_ns,
         "clock_uncertainty_ns": agent.clock_uncertainty_ns,
+        "clock_spells": agent.clock.spells().len(),
+        "retired": (agent.retired_ns > 0).then(|| rfc3339(agent.retired_ns)),
         "sources": sources.into_iter().map(source).collect::<Vec<_>>(),
     })
 }

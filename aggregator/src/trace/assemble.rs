@@ -1,4 +1,5 @@
-//! One transaction as a whole: its records under all of its IDs, in order, and whether that is all of it.
+//! One transaction as a whole: its records under all of its IDs, in order; who wrote what, where time went; and whether that is
+//! all of it.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +7,22 @@ use uuid::Uuid;
 
 use super::bridge::{self, Carriers, Joined, Left};
 use super::completeness::{self, Completeness, Found, Said};
-use super::order::{self, Ordered, Spans};
+use super::fold::{self, Fold};
+use super::lanes::{self, Event, Lanes};
+use super::order::{self, Ordered};
+use super::silence::{self, Silences};
+use super::span;
+use super::template::{Miner, Templates};
 use crate::catalog::host_clock::Reading;
 use crate::id::Canonical;
-use crate::record::Record;
 
 /// How a transaction is put together.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Whether bridges are followed.
     pub bridges: bool,
+    /// The shortest silence that is told; none: as the whole suggests.
+    pub silence_ns: Option<i64>,
 }
 
 /// One transaction.
@@ -23,6 +30,16 @@ pub struct Options {
 pub struct Whole {
     /// Its records in order; at least one.
     pub ordered: Ordered,
+    /// Who wrote what.
+    pub lanes: Lanes,
+    /// Where nothing was written for long.
+    pub silences: Silences,
+    /// Runs of alike lines.
+    pub folds: Vec<Fold>,
+    /// The template of each record.
+    pub template_of: Vec<u32>,
+    /// What the templates say.
+    pub templates: Templates,
     /// The IDs that were joined to the one that was asked for.
     pub joined: Vec<Joined>,
     /// IDs that were not followed, as far as they are named.
@@ -46,11 +63,14 @@ pub struct HostReading {
     pub reading: Reading,
 }
 
-/// Blocks that could not be read are counted by who carries.
+/// Who carries also knows what cannot be read.
 pub trait Damage {
     /// Blocks that hold one of the IDs that were looked for, and cannot be read.
     fn blocks_damaged(&self) -> usize;
 }
+
+/// An interval that is not known counts as so long: no silence is told across it.
+const UNKNOWN_NS: u64 = 1 << 60;
 
 /// Everything of the IDs `asked`; none: nothing carries one of them.
 pub fn assemble<C: Carriers + Damage>(
@@ -58,7 +78,6 @@ pub fn assemble<C: Carriers + Damage>(
     said: &Said,
     carriers: &mut C,
     options: Options,
-    spans_of: impl Fn(&Record) -> Spans,
 ) -> Result<Option<Whole>, C::Error> {
     let transaction = if options.bridges {
         bridge::join(asked, carriers)?
@@ -66,8 +85,19 @@ pub fn assemble<C: Carriers + Damage>(
         bridge::Transaction { records: carriers.records(asked)?, ..bridge::Transaction::default() }
     };
     let clocks = said.clocks();
-    let ordered = order::order(transaction.records, &clocks, spans_of);
+    let ordered = order::order(transaction.records, &clocks, |record| span::of(&record.line));
     let Some(found) = found(&ordered, carriers.blocks_damaged()) else { return Ok(None) };
+    let mut miner = Miner::default();
+    let texts: Vec<_> = ordered.records.iter().map(|record| miner.line(&record.line)).collect();
+    let templates = miner.finish();
+    let template_of: Vec<u32> = texts.into_iter().map(|text| templates.of(text)).collect();
+    let (lanes, silences, folds) = {
+        let events = ordered.events(&template_of);
+        let lanes = lanes::of(&events);
+        let silences = silence::of(&events, &lanes.of, options.silence_ns);
+        let folds = fold::of(&events, &lanes.of);
+        (lanes, silences, folds)
+    };
     let mut hosts: BTreeMap<(&str, Uuid), (i64, i64)> = BTreeMap::new();
     for (record, place) in ordered.records.iter().zip(&ordered.places) {
         let (first, last) = hosts.entry((&record.source.host, record.source.agent)).or_insert((place.at, place.at));
@@ -80,6 +110,11 @@ pub fn assemble<C: Carriers + Damage>(
     };
     let clocks = hosts.into_iter().map(reading).collect();
     Ok(Some(Whole {
+        lanes,
+        silences,
+        folds,
+        template_of,
+        templates,
         joined: transaction.joined,
         left: transaction.left,
         left_more: transaction.left_more,
@@ -87,6 +122,26 @@ pub fn assemble<C: Carriers + Damage>(
         clocks,
         ordered,
     }))
+}
+
+impl Ordered {
+    /// As lanes, silences and folds see it; `templates` has the template of each record.
+    pub fn events(&self, templates: &[u32]) -> Vec<Event<'_>> {
+        let event = |index: usize| {
+            let (record, place, spans) = (&self.records[index], &self.places[index], &self.spans[index]);
+            Event {
+                service: &record.source.service,
+                host: &record.source.host,
+                at_ns: place.at,
+                uncertainty_ns: place.uncertainty_ns().unwrap_or(UNKNOWN_NS),
+                severity: record.severity,
+                template: templates[index],
+                span: spans.span,
+                parent: spans.parent,
+            }
+        };
+        (0..self.records.len()).map(event).collect()
+    }
 }
 
 fn found(ordered: &Ordered, blocks_damaged: usize) -> Option<Found> {

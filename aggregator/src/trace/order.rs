@@ -15,6 +15,7 @@ use std::sync::Arc;
 use clew_proto::v1::RecordFlag;
 use uuid::Uuid;
 
+use super::span::Spans;
 use crate::catalog::host_clock::{HostClock, Interval};
 use crate::record::Record;
 
@@ -50,15 +51,6 @@ impl Place {
     pub fn uncertainty_ns(&self) -> Option<u64> {
         (self.earliest > i64::MIN).then(|| self.latest.abs_diff(self.at).max(self.at.abs_diff(self.earliest)))
     }
-}
-
-/// The span that a record stands in, and that span's parent, where its line says so.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spans {
-    /// Its own.
-    pub own: Option<u64>,
-    /// The one that it was called from.
-    pub parent: Option<u64>,
 }
 
 /// A transaction's records in order; the three lists go together.
@@ -311,7 +303,7 @@ fn next_stamped(candidates: &[Candidate]) -> Vec<Option<usize>> {
 fn parents(candidates: &[Candidate]) -> HashMap<usize, usize> {
     let mut firsts: HashMap<u64, usize> = HashMap::new();
     for (index, candidate) in candidates.iter().enumerate() {
-        let Some(span) = candidate.spans.own else { continue };
+        let Some(span) = candidate.spans.span else { continue };
         let first = firsts.entry(span).or_insert(index);
         if candidate.place.at < candidates[*first].place.at {
             *first = index;
@@ -486,9 +478,9 @@ mod tests {
     #[test]
     fn a_parent_stands_before_its_span_where_the_clocks_do_not_say() {
         let spans = |record: &Record| match record.source.id.as_u128() {
-            10 => Spans { own: Some(1), parent: None },
-            20 => Spans { own: Some(2), parent: Some(1) },
-            _ => Spans { own: Some(3), parent: Some(2) },
+            10 => Spans { span: Some(1), parent: None },
+            20 => Spans { span: Some(2), parent: Some(1) },
+            _ => Spans { span: Some(3), parent: Some(2) },
         };
         let records = |parent: i64| vec![record(10, 0, parent), record(20, 0, 95 * MS + 1), record(30, 0, 90 * MS + 1)];
         let clocks = clocks(&[(1, -10 * MS, 10 * MS), (2, -10 * MS, 10 * MS), (3, -10 * MS, 10 * MS)]);
@@ -505,8 +497,8 @@ mod tests {
     #[test]
     fn spans_in_a_circle_are_no_trap() {
         let spans = |record: &Record| match record.source.id.as_u128() {
-            10 => Spans { own: Some(1), parent: Some(2) },
-            _ => Spans { own: Some(2), parent: Some(1) },
+            10 => Spans { span: Some(1), parent: Some(2) },
+            _ => Spans { span: Some(2), parent: Some(1) },
         };
         let ordered = order(vec![record(10, 0, 5), record(20, 0, 6)], &clocks(&[(1, -9, 9), (2, -9, 9)]), spans);
         assert_eq!(ordered.records.len(), 2);
@@ -548,7 +540,7 @@ mod tests {
             let of = |record: &Record| {
                 let source = record.source.id.as_u128();
                 let (own, parent) = spans[(source / 10 * 2 + source % 10) as usize];
-                Spans { own: Some(own), parent: Some(parent) }
+                Spans { span: Some(own), parent: Some(parent) }
             };
             let clocks = clocks(&offsets);
             let mut candidates = Vec::new();

@@ -1,9 +1,9 @@
 //! What a transaction's records come to.
 
-use std::collections::BTreeMap;
-
 use clew_proto::v1::Severity;
+use hashbrown::HashMap;
 
+use crate::block::spelling::SpelledId;
 use crate::record::Record;
 
 /// One transaction in short.
@@ -39,7 +39,7 @@ pub fn of(records: &[Record]) -> Option<Summary> {
         hosts: Vec::new(),
         ids: Vec::new(),
     };
-    let mut ids: BTreeMap<(Vec<u8>, u8), usize> = BTreeMap::new();
+    let mut ids: HashMap<&SpelledId, usize> = HashMap::new();
     for record in records {
         if !summary.services.contains(&record.source.service) {
             summary.services.push(record.source.service.clone());
@@ -48,10 +48,10 @@ pub fn of(records: &[Record]) -> Option<Summary> {
             summary.hosts.push(record.source.host.clone());
         }
         for id in &record.ids {
-            *ids.entry((id.spelling(), id.kind)).or_default() += 1;
+            *ids.entry(id).or_default() += 1;
         }
     }
-    summary.ids = ids.into_iter().map(|((spelling, kind), records)| (spelling, kind, records)).collect();
-    summary.ids.sort_by_key(|(_, _, records)| std::cmp::Reverse(*records));
+    summary.ids = ids.into_iter().map(|(id, records)| (id.spelling(), id.kind, records)).collect();
+    summary.ids.sort_unstable_by(|left, right| right.2.cmp(&left.2).then_with(|| left.cmp(right)));
     Some(summary)
 }
