@@ -3,7 +3,7 @@
 use axum::RequestPartsExt;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, RawQuery, Request};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
@@ -28,6 +28,12 @@ impl<S: Send + Sync> FromRequest<S> for Arguments {
         }
         Ok(arguments)
     }
+}
+
+/// For what changes something: a page of somebody else's site can have a browser send anything but JSON here.
+pub fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/json") { Ok(()) } else { Err(Problem::NotJson) }
 }
 
 /// As a person would write it: some clients have no other numbers than `100.0` and `1e3`.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::arguments::Arguments;
+use super::arguments::{self, Arguments};
 use super::parameters::{self, Asked};
 use super::problem::Problem;
 use crate::clock::{self, rfc3339};
@@ -36,11 +36,7 @@ struct Parameters {
 
 /// `POST /api/v1/admin/deletions`.
 pub async fn create(State(api): State<Api>, headers: HeaderMap, arguments: Arguments) -> Result<Response, Problem> {
-    // A page of somebody else's site can have a browser send anything but JSON here.
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if !kind.starts_with("application/json") {
-        return Err(Problem::NotJson);
-    }
+    arguments::require_json(&headers)?;
     let parameters: Parameters = arguments.read(PARAMETERS)?;
     let now = clock::now_ns();
     let query = query(&parameters)?;

@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::answer;
 use super::api::Api;
+use super::arguments;
 use super::problem::Problem;
 use crate::catalog::registry::{self, Agent, SourceEntry};
 use crate::clock::{self, rfc3339};
@@ -26,8 +28,13 @@ pub async fn agents(State(api): State<Api>) -> Json<Value> {
 }
 
 /// `/api/v1/admin/agents/{id}/retire`: it will not come back, and no answer shall wait for it. What it had shipped stays.
-pub async fn retire(State(api): State<Api>, id: Result<Path<Uuid>, PathRejection>) -> Result<Json<Value>, Problem> {
+pub async fn retire(
+    State(api): State<Api>,
+    id: Result<Path<Uuid>, PathRejection>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/admin/agents/{id}/retire");
+    arguments::require_json(&headers)?;
     let Path(id) = id.map_err(|error| Problem::BadParameter { name: "id", detail: error.body_text() })?;
     let now = clock::now_ns();
     tokio::task::spawn_blocking(move || {

@@ -21,7 +21,7 @@ pub const JOINED_MAX: usize = 64;
 /// From bridge to bridge so many times.
 const STEPS_MAX: usize = 8;
 /// An ID that was reached over a bridge and carries more others is a hub.
-pub const HUB_IDS: usize = 64;
+pub const HUB_IDS: usize = 32;
 /// One that stands in more blocks is a hub as well: to read them all would take too long.
 pub const HUB_BLOCKS: usize = 1_024;
 /// Records of a joined ID further away from all others belong to another use of it.

@@ -1,7 +1,8 @@
 //! Whether a transaction's records are all of it.
 //!
 //! An agent's watermark says: everything that my files held at that time is held by the aggregator. When every agent has passed
-//! the receipt of the transaction's last record, nothing that an agent had by then can be missing: *settled*. Until then it is *open*. Bytes
+//! the receipt of the transaction's last record, and a moment more, nothing that an agent had by then can be missing: *settled*. Until
+//! then it is *open*. Bytes
 //! that were lost while it lasted make it *gapped*, what retention has removed of its time *expired*.
 //!
 //! An agent that had been silent for a day when the transaction began, or of which an operator said that it will not come back, is
@@ -99,6 +100,9 @@ pub struct Found {
     pub blocks_damaged: usize,
 }
 
+/// Where a request goes on, hosts ship their lines one after the other: an agent has passed when its watermark is so long after the
+/// last receipt.
+const SETTLE_NS: i64 = 2_000_000_000;
 /// What is missing in a gap was written between the source's last arrival before it and its declaration, give or take so
 /// much: clocks differ, and lines wait before they are shipped.
 const GAP_SLACK_NS: i64 = 60_000_000_000;
@@ -174,7 +178,8 @@ impl Said {
 pub fn of(said: &Said, found: Found) -> Completeness {
     let begin_ns = found.earliest_ns.max(found.received_min_ns.saturating_sub(GONE_NS)).min(found.received_min_ns);
     let is_gone = |agent: &Behind| is_gone(agent.connected, agent.is_retired, agent.last_seen_ns, begin_ns);
-    let (gone, behind): (Vec<_>, Vec<_>) = behind(said, found.received_max_ns).into_iter().partition(is_gone);
+    let (gone, behind): (Vec<_>, Vec<_>) =
+        behind(said, found.received_max_ns.saturating_add(SETTLE_NS)).into_iter().partition(is_gone);
     let waited_for = said
         .agents
         .iter()
@@ -221,7 +226,8 @@ mod tests {
     fn state(watermarks: &[i64]) -> State {
         let mut state = State::default();
         for (index, watermark_ns) in watermarks.iter().enumerate() {
-            let agent = Agent { host: format!("h{index}"), watermark_ns: *watermark_ns, ..Agent::default() };
+            let watermark_ns = if *watermark_ns > 0 { watermark_ns + SETTLE_NS } else { 0 };
+            let agent = Agent { host: format!("h{index}"), watermark_ns, ..Agent::default() };
             state.agents.insert(Uuid::from_u128(index as u128), agent);
         }
         state
@@ -248,9 +254,14 @@ mod tests {
     fn an_agents_own_word_by_our_clock_counts() {
         let mut state = state(&[0]);
         let agent = Uuid::from_u128(0);
-        state.watermark(agent, &v1::Watermark { time_ns: 150, aggregator_time_ns: 99, ..Default::default() });
+        let said = |time_ns, aggregator_ns: u64| v1::Watermark {
+            time_ns,
+            aggregator_time_ns: aggregator_ns + SETTLE_NS as u64,
+            ..Default::default()
+        };
+        state.watermark(agent, &said(150, 99));
         assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
-        state.watermark(agent, &v1::Watermark { time_ns: 10, aggregator_time_ns: 100, ..Default::default() });
+        state.watermark(agent, &said(10, 100));
         assert_eq!(verdict(&state, found(50, 100)), Verdict::Settled);
     }
 
@@ -259,8 +270,11 @@ mod tests {
         let mut state = state(&[0]);
         let agent = Uuid::from_u128(0);
         state.agents.get_mut(&agent).unwrap().measured(0, -60, 5);
-        state.watermark(agent, &v1::Watermark { time_ns: 150, ..Default::default() });
+        let said = |time_ns: i64| v1::Watermark { time_ns: (time_ns + SETTLE_NS) as u64, ..Default::default() };
+        state.watermark(agent, &said(150));
         assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
+        state.watermark(agent, &said(165));
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Settled);
     }
 
     #[test]
