@@ -7,14 +7,24 @@ use serde_json::value::RawValue;
 use crate::json::Json;
 use crate::words;
 
-/// `GET /api/v1/transactions/{id}`: one page.
+/// `GET /api/v1/transactions/{id}`: one page. Event `state` of its stream has no records.
 #[derive(Deserialize)]
 pub struct Transaction {
     pub id: String,
     pub ids: Vec<Id>,
+    #[serde(default)]
+    pub bridges: Bridges,
     pub summary: Summary,
     pub completeness: Completeness,
+    #[serde(default)]
+    pub lanes: Vec<Lane>,
+    #[serde(default)]
+    pub silences: Vec<Silence>,
+    #[serde(default)]
+    pub folds: Vec<Fold>,
+    #[serde(default)]
     pub records: Vec<Record>,
+    #[serde(default)]
     pub next_cursor: Option<String>,
     #[serde(default)]
     pub meta: Meta,
@@ -27,6 +37,81 @@ pub struct Id {
     pub kind: String,
 }
 
+/// Other IDs that a record carries together with this one.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Bridges {
+    pub joined: Vec<Joined>,
+    pub not_followed: Vec<NotFollowed>,
+}
+
+#[derive(Deserialize)]
+pub struct Joined {
+    pub id: String,
+    /// Records that it brought into the answer.
+    #[serde(default)]
+    pub records: u64,
+    /// Records that carry both.
+    #[serde(default)]
+    pub support: u64,
+    /// The first of them.
+    pub by: Option<JoinedBy>,
+}
+
+#[derive(Deserialize)]
+pub struct JoinedBy {
+    pub service: String,
+}
+
+#[derive(Deserialize)]
+pub struct NotFollowed {
+    pub id: String,
+    pub kind: String,
+    #[serde(default)]
+    pub reason: String,
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// What one service did on one host.
+#[derive(Deserialize)]
+pub struct Lane {
+    pub service: String,
+    #[serde(default)]
+    pub host: String,
+    pub first: String,
+    pub last: String,
+    pub duration_ns: i64,
+    pub records: u64,
+    pub errors: u64,
+    /// The lane that called it.
+    pub caller: Option<usize>,
+    /// Bin, records, errors; 200 bins over all lanes.
+    #[serde(default)]
+    pub activity: Vec<(usize, u64, u64)>,
+}
+
+/// Nothing was written for long.
+#[derive(Deserialize)]
+pub struct Silence {
+    /// Index of the record before it.
+    pub after: u64,
+    /// Index of the record behind it.
+    pub before: u64,
+    pub duration_ns: i64,
+    #[serde(default)]
+    pub uncertainty_ns: i64,
+    pub from_lane: usize,
+    pub to_lane: usize,
+}
+
+/// A run of alike records, by their indexes.
+#[derive(Deserialize)]
+pub struct Fold {
+    pub begin: u64,
+    pub end: u64,
+}
+
 #[derive(Deserialize)]
 pub struct Summary {
     pub time_min: String,
@@ -35,16 +120,35 @@ pub struct Summary {
     pub errors: u64,
     pub services: Vec<String>,
     pub hosts: Vec<String>,
+    /// Index of a record.
+    pub first_error: Option<u64>,
 }
 
 #[derive(Deserialize)]
 pub struct Completeness {
-    /// `settled`, `open`, `gapped`, or one that a later aggregator knows.
+    /// `settled`, `open`, `gapped`, `expired`, or one that a later aggregator knows.
     pub state: String,
+    /// It holds for what was written until then.
+    #[serde(alias = "as_of")]
+    pub complete_to: Option<String>,
+    /// Sentences.
+    #[serde(default)]
+    pub reasons: Vec<String>,
     #[serde(default)]
     pub agents_behind: Vec<AgentBehind>,
+    /// Not waited for any more.
+    #[serde(default)]
+    pub agents_gone: Vec<AgentGone>,
     #[serde(default)]
     pub gaps: Vec<Json>,
+    /// What was received before is held no more.
+    pub removed_before: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub struct AgentGone {
+    pub host: String,
+    pub watermark: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,9 +161,22 @@ pub struct AgentBehind {
     pub connected: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 pub struct Record {
     pub time: String,
+    /// The same by a clock that all hosts share.
+    pub at: Option<String>,
+    /// Where it stands in the transaction.
+    pub index: Option<u64>,
+    /// Clocks leave open whether it stands there.
+    #[serde(default)]
+    pub order_uncertain: bool,
+    #[serde(default)]
+    pub source_id: String,
+    #[serde(default)]
+    pub position: u64,
+    #[serde(default)]
+    pub file: String,
     #[serde(default)]
     pub time_origin: String,
     pub severity: String,
@@ -82,6 +199,20 @@ pub struct Page {
     pub next_cursor: Option<String>,
     #[serde(default)]
     pub meta: Meta,
+}
+
+/// `GET /api/v1/logs/context`.
+#[derive(Deserialize)]
+pub struct Context {
+    pub records: Vec<Record>,
+    #[serde(default)]
+    pub meta: Meta,
+}
+
+/// `event: records` of `GET /api/v1/transactions/{id}/stream`: as they came; what is to be read of them is a [`Record`].
+#[derive(Deserialize)]
+pub struct Arrived {
+    pub records: Vec<Box<RawValue>>,
 }
 
 /// `event: dropped` of `GET /api/v1/logs/tail`: records that arrived and could not be looked at for this reader.

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `client` | HTTP to the aggregator; whatever goes wrong becomes one line that names the address |
-//! | `identifier` | an ID as people paste it, cleaned and percent-encoded |
+//! | `identifier` | an ID as people paste it, alone or in a whole log line, and percent-encoded |
 //! | `answer` | the API's answers, as far as they are printed |
 //! | `json` | JSON that keeps the order of its keys |
 //! | `query/` | a query from the command line to the aggregator, and its mistakes underlined |
@@ -50,7 +50,7 @@ struct Arguments {
     /// The aggregator's HTTP address.
     #[arg(long, global = true, env = "CLEW_SERVER", default_value = "http://127.0.0.1:7601", value_name = "URL")]
     server: String,
-    /// How long to wait for each answer, and in a stream for more of it [default: 30s; tail: 45s; search --all: as long as it takes].
+    /// How long to wait for each answer, and in a stream for more of it [default: 30s; tail and --follow: 45s; search --all: as long as it takes].
     #[arg(long, global = true, value_name = "DURATION")]
     timeout: Option<Span>,
     #[command(subcommand)]
@@ -102,7 +102,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<bool> {
     let timeout = arguments.timeout.map(|timeout| timeout.0);
     let client = Client::new(&arguments.server, timeout.unwrap_or(TIMEOUT))?;
     match &arguments.command {
-        Command::Trace(options) => trace::run(&client, options, out).map(|()| true),
+        Command::Trace(options) => trace::run(&client, options, timeout, out).map(|()| true),
         Command::Search(options) => search::run(&client, options, timeout, out),
         Command::Tail(options) => tail::run(&client, options, timeout, out).map(|()| true),
         Command::Agents(options) => agents::run(&client, options, out).map(|()| true),

@@ -163,17 +163,7 @@ mod tests {
     }
 
     fn text(line: &str) -> Vec<String> {
-        let record = Record {
-            time: String::new(),
-            time_origin: String::new(),
-            severity: "info".into(),
-            service: "cart".into(),
-            host: String::new(),
-            ids: vec![],
-            flags: Vec::new(),
-            line: line.into(),
-            line_base64: None,
-        };
+        let record = Record { severity: "info".into(), service: "cart".into(), line: line.into(), ..Record::default() };
         lines(&record, &noise()).iter().map(|line| line.iter().map(|piece| piece.text.as_str()).collect()).collect()
     }
 

@@ -38,7 +38,8 @@ pub struct Row {
 }
 
 impl Palette {
-    fn style(&mut self, service: &str) -> Style {
+    /// The service's colour; its own from now on.
+    pub fn style(&mut self, service: &str) -> Style {
         let place = self.services.iter().position(|seen| seen == service).unwrap_or_else(|| {
             self.services.push(service.to_owned());
             self.services.len() - 1
@@ -54,6 +55,12 @@ impl Widths {
         self.service = self.service.max(terminal::columns(&row.service));
         self.host = self.host.max(terminal::columns(&row.host));
         self.severity = self.severity.max(terminal::columns(&row.severity));
+    }
+
+    /// Where the lines begin.
+    pub fn indent(&self) -> usize {
+        let host = if self.host > 0 { self.host + 2 } else { 0 };
+        self.when + 2 + self.service + 2 + host + self.severity + 2
     }
 }
 
@@ -75,10 +82,9 @@ impl Row {
         let when = format!("{}{}", " ".repeat(widths.when - terminal::columns(&self.when)), self.when);
         write!(out, "{}  ", output.paint(DIM, &when))?;
         write!(out, "{}  ", output.paint(self.service_style, &terminal::pad(&self.service, widths.service)))?;
-        let mut indent = widths.when + 2 + widths.service + 2 + widths.severity + 2;
+        let indent = widths.indent();
         if widths.host > 0 {
             write!(out, "{}  ", output.paint(DIM, &terminal::pad(&self.host, widths.host)))?;
-            indent += widths.host + 2;
         }
         write!(out, "{}  ", output.paint(self.severity_style, &terminal::pad(&self.severity, widths.severity)))?;
         for (index, line) in lines.iter().enumerate() {

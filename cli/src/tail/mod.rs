@@ -8,8 +8,8 @@
 //! | `events` | server-sent events |
 //! | `connection` | losing it, and finding it again |
 
-mod connection;
-mod events;
+pub mod connection;
+pub mod events;
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
@@ -35,7 +35,7 @@ pub struct Options {
 }
 
 /// Three heartbeats: who is silent for longer is gone.
-const SILENCE_MAX: Duration = Duration::from_secs(45);
+pub const SILENCE_MAX: Duration = Duration::from_secs(45);
 
 pub fn run(client: &Client, options: &Options, timeout: Option<Duration>, out: &mut impl Write) -> anyhow::Result<()> {
     let query = words::join(&options.query);
@@ -86,7 +86,7 @@ fn follow<W: Write>(
 }
 
 /// An error once nobody reads what is printed: `clew tail | head` ends although nothing more comes.
-fn ended_by_reader() -> io::Result<()> {
+pub fn ended_by_reader() -> io::Result<()> {
     if is_stdout_closed() { Err(ErrorKind::BrokenPipe.into()) } else { Ok(()) }
 }
 

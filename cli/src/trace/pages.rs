@@ -13,9 +13,10 @@ pub struct Pages {
     pub json: Json,
 }
 
-/// Follows the cursor to its end. The summary and the verdict are the last page's: they are the newest.
-pub fn fetch(client: &Client, id: &str) -> Result<Pages, Failure> {
-    let path = format!("/api/v1/transactions/{}?limit={PAGE_RECORDS}", identifier::percent_encode(id));
+/// Follows the cursor to its end; `filter` is the rest of the query. All but the records is the last page's: it is the newest, and
+/// what the others say of themselves, that there are more records, holds no more.
+pub fn fetch(client: &Client, id: &str, filter: &str) -> Result<Pages, Failure> {
+    let path = format!("/api/v1/transactions/{}?limit={PAGE_RECORDS}{filter}", identifier::percent_encode(id));
     let mut pages = page(client, &path)?;
     while let Some(cursor) = pages.transaction.next_cursor.take() {
         let next = page(client, &format!("{path}&cursor={}", identifier::percent_encode(&cursor)))?;
@@ -27,6 +28,11 @@ pub fn fetch(client: &Client, id: &str) -> Result<Pages, Failure> {
     Ok(pages)
 }
 
+/// The first record alone: whether the aggregator knows the ID.
+pub fn first(client: &Client, id: &str) -> Result<Pages, Failure> {
+    page(client, &format!("/api/v1/transactions/{}?limit=1", identifier::percent_encode(id)))
+}
+
 fn page(client: &Client, path_and_query: &str) -> Result<Pages, Failure> {
     let body = client.get(path_and_query)?;
     Ok(Pages { transaction: client.parse(&body)?, json: client.parse(&body)? })
@@ -36,22 +42,11 @@ impl Pages {
     fn join(mut self, mut next: Pages) -> Pages {
         self.transaction.records.append(&mut next.transaction.records);
         next.transaction.records = self.transaction.records;
-        let meta = &mut next.transaction.meta;
-        meta.truncated |= self.transaction.meta.truncated;
-        for warning in self.transaction.meta.warnings {
-            if !meta.warnings.contains(&warning) {
-                meta.warnings.push(warning);
-            }
-        }
         if let (Some(Json::Array(first)), Some(Json::Array(second))) =
             (self.json.get_mut("records"), next.json.get_mut("records"))
         {
             first.append(second);
             *second = std::mem::take(first);
-        }
-        let meta = next.json.get_mut("meta");
-        if let Some(Json::Array(warnings)) = meta.and_then(|meta| meta.get_mut("warnings")) {
-            *warnings = next.transaction.meta.warnings.iter().cloned().map(Json::String).collect();
         }
         next
     }
