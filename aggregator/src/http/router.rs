@@ -7,7 +7,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::analysis::{facets, fields, histogram, statistics};
 use super::api::Api;
 use super::problem::Problem;
-use super::{context, deletions, openapi, process, search, status, tail, transactions};
+use super::{context, deletions, openapi, process, search, status, tail, transactions, transactions_list};
 
 /// One route; a path has several of them where its methods do different things.
 pub struct Route {
@@ -38,6 +38,9 @@ pub const ROUTES: &[Route] = &[
     Route::new("/api/v1/logs/context", ASK, context::PARAMETERS, |methods| on(methods, context::context)),
     Route::new("/api/v1/logs/tail", READ, tail::PARAMETERS, |methods| on(methods, tail::tail)),
     Route::new("/api/v1/fields", ASK, fields::PARAMETERS, |methods| on(methods, fields::fields)),
+    Route::new("/api/v1/transactions", ASK, transactions_list::PARAMETERS, |methods| {
+        on(methods, transactions_list::list)
+    }),
     Route::new("/api/v1/transactions/{id}", READ, transactions::PARAMETERS, |methods| on(methods, transactions::get)),
     Route::new("/api/v1/admin/deletions", READ, &[], |methods| on(methods, deletions::list)),
     Route::new("/api/v1/admin/deletions", CHANGE, deletions::PARAMETERS, |methods| on(methods, deletions::create)),
