@@ -322,7 +322,7 @@ fn line(random: &mut Rng, transactions: u64) -> Line {
         }
     }
     // Coarse, so that several records have one time.
-    let time = began + random.i64(..SPREAD_NS / 1_000_000_000 / 20) * 20 * 1_000_000_000;
+    let time = began + random.i64(0..SPREAD_NS / 1_000_000_000 / 20) * 20 * 1_000_000_000;
     Line { service: random.usize(..SERVICES.len()), time, severity: random.u8(1..8), ids }
 }
 
