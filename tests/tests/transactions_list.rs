@@ -101,7 +101,8 @@ fn asked(api: &Api, parameters: &[(&str, String)]) -> Value {
     let answer = api.get(&format!("/api/v1/transactions?{}", pairs.join("&")));
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let mut by_get = answer.json();
-    let body: Value = parameters.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
+    let body: Value =
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str()))).collect();
     let mut by_post = api.post("/api/v1/transactions", &body).json();
     for answer in [&mut by_get, &mut by_post] {
         assert_eq!(answer["meta"]["partial"], false, "{answer}");

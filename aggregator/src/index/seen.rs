@@ -12,9 +12,8 @@ use super::committed::Committed;
 use super::find::{FindError, stored_rows};
 use super::schema::kind;
 use crate::block::container::Unzstd;
-use crate::block::transactions::earlier;
+use crate::block::transactions;
 use crate::block::transactions::ids::fingerprint;
-use crate::block::transactions::rows::Rows;
 use crate::id::Canonical;
 
 /// Bits of an ID: with eight of them set, an ID is mistaken for one of a full filter once in some 600 times.
@@ -71,12 +70,10 @@ impl Seen {
     }
 
     fn load_rows(&mut self, payload: &[u8], unzstd: &mut Unzstd) -> Result<(), FindError> {
-        if let Some(rows) = earlier::decode(payload, unzstd)? {
-            rows.iter().for_each(|(id, _)| self.insert(id));
-            return Ok(());
-        }
-        Rows::open(payload, unzstd)?.ids()?.fingerprints(|_, fingerprint| self.insert_fingerprint(fingerprint));
-        Ok(())
+        transactions::with_rows(payload, unzstd, |rows, _| {
+            rows.ids()?.fingerprints(|_, fingerprint| self.insert_fingerprint(fingerprint));
+            Ok(())
+        })
     }
 
     /// It is remembered from now on.

@@ -188,10 +188,18 @@ impl List {
     }
 
     fn look(&self, index: usize, count: &mut Count, unzstd: &mut Unzstd) -> Result<(), FindError> {
-        let (document, filter) = (&self.documents[index], &self.wanted.filter);
         let stored = self.stored(index)?;
-        let payload = transactions::present(stored_rows(&stored), unzstd)?;
-        let rows = Rows::open(&payload, unzstd)?;
+        transactions::with_rows(stored_rows(&stored), unzstd, |rows, unzstd| {
+            let keep = self.keep_whole(rows, count, unzstd)?;
+            if may_pass(&self.documents[index], &self.wanted.filter) && keep.contains(&true) {
+                self.count(index, rows, keep, count, unzstd)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes the rows out that are parts of transactions with several. Which of the others have an ID that is wanted.
+    fn keep_whole(&self, rows: &Rows<'_>, count: &mut Count, unzstd: &mut Unzstd) -> Result<Vec<bool>, Corrupt> {
         let ids = rows.ids()?;
         let mut keep = vec![self.wanted.ids.is_none(); rows.count()];
         let mut parts = Vec::new();
@@ -205,11 +213,22 @@ impl List {
         });
         if !parts.is_empty() {
             parts.iter().for_each(|row| keep[*row] = false);
-            count.parts.extend(transactions::shares(&rows, parts.into_iter(), unzstd)?);
+            count.parts.extend(transactions::shares(rows, parts.into_iter(), unzstd)?);
         }
-        if !may_pass(document, filter) || !keep.contains(&true) {
-            return Ok(());
-        }
+        Ok(keep)
+    }
+
+    /// Counts the rows of `keep` that fulfil the filter.
+    fn count(
+        &self,
+        index: usize,
+        rows: &Rows<'_>,
+        mut keep: Vec<bool>,
+        count: &mut Count,
+        unzstd: &mut Unzstd,
+    ) -> Result<(), FindError> {
+        let (document, filter) = (&self.documents[index], &self.wanted.filter);
+        let ids = rows.ids()?;
         // With a query, an alias is what its records are found by.
         if self.wanted.ids.is_none() {
             let standings = rows.standings(unzstd)?;
@@ -234,7 +253,7 @@ impl List {
             retain(&mut keep, &entries, |entry| wanted[entry as usize]);
         }
         if !filter.services.is_empty() {
-            self.retain_services(&rows, &mut keep, unzstd)?;
+            self.retain_services(rows, &mut keep, unzstd)?;
         }
         let numbers: Vec<usize> = rows.services().iter().map(|name| self.names.number(name)).collect();
         let counted = Counted { keep: &keep, entries: &entries, times: &times, durations: &durations, errors: &errors };
@@ -330,9 +349,9 @@ impl List {
         let mut unzstd = Unzstd::default();
         for places in places.chunk_by(|left, right| left.0 == right.0) {
             let stored = self.stored(places[0].0)?;
-            let payload = transactions::present(stored_rows(&stored), &mut unzstd)?;
-            let rows = Rows::open(&payload, &mut unzstd)?;
-            let read = transactions::shares(&rows, places.iter().map(|(_, row, _)| *row), &mut unzstd)?;
+            let read = transactions::with_rows(stored_rows(&stored), &mut unzstd, |rows, unzstd| {
+                transactions::shares(rows, places.iter().map(|(_, row, _)| *row), unzstd)
+            })?;
             for ((_, _, at), (_, share)) in places.iter().zip(read) {
                 shares[*at] = Some(share);
             }

@@ -351,7 +351,7 @@ fn wanted(random: &mut Rng, model: &BTreeMap<Canonical, Whole>) -> Wanted {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
 
     #[test]
     fn lists_are_those_of_the_model(seed in any::<u64>()) {

@@ -81,9 +81,12 @@ fn write(root: &Path) -> anyhow::Result<()> {
     let mut began = now - APART_NS * TRANSACTIONS as i64;
     let mut before: Vec<(Canonical, Share)> = Vec::new();
     for _ in 0..TRANSACTIONS / COMMIT_TRANSACTIONS {
-        let continued: Vec<_> = before.iter().rev().take(COMMIT_CONTINUED).map(|(id, share)| {
-            (id.clone(), transaction(&mut random, &names, share.time_max))
-        }).collect();
+        let continued: Vec<_> = before
+            .iter()
+            .rev()
+            .take(COMMIT_CONTINUED)
+            .map(|(id, share)| (id.clone(), transaction(&mut random, &names, share.time_max)))
+            .collect();
         let mut rows = Vec::with_capacity(COMMIT_TRANSACTIONS);
         for _ in 0..COMMIT_TRANSACTIONS {
             began += random.i64(0..2 * APART_NS / 1_000) * 1_000;

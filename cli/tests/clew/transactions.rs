@@ -57,16 +57,40 @@ fn a_narrow_terminal_shortens_the_way_and_nothing_else() {
 
 #[test]
 fn everything_that_is_wanted_is_asked_for() {
-    let server = Server::start(|_| Answer::json(&answer(&two(), 2_000, 1, &["2 transactions shown; next_cursor has the next ones"])));
+    let server = Server::start(|_| {
+        Answer::json(&answer(&two(), 2_000, 1, &["2 transactions shown; next_cursor has the next ones"]))
+    });
     let arguments = [
-        "transactions", "level:error", "-healthz", "--errors", "--since", "1h", "--until", "2026-11-25", "--service", "shop,mail",
-        "--entry", "gateway", "--min-duration", "250ms", "--max-duration", "1.5s", "--sort", "duration", "--limit", "2", "--timeout", "2s",
+        "transactions",
+        "level:error",
+        "-healthz",
+        "--errors",
+        "--since",
+        "1h",
+        "--until",
+        "2026-11-25",
+        "--service",
+        "shop,mail",
+        "--entry",
+        "gateway",
+        "--min-duration",
+        "250ms",
+        "--max-duration",
+        "1.5s",
+        "--sort",
+        "duration",
+        "--limit",
+        "2",
+        "--timeout",
+        "2s",
     ];
     let run = clew(&server.url(), &arguments);
     assert_eq!(
         server.asked(),
-        ["/api/v1/transactions?sort=duration&limit=2&q=level%3Aerror%20-healthz&errors=true&from=-1h&to=2026-11-25&service=shop%2Cmail\
-          &entry=gateway&min_duration=250ms&max_duration=1.5s&timeout=2000ms"]
+        [
+            "/api/v1/transactions?sort=duration&limit=2&q=level%3Aerror%20-healthz&errors=true&from=-1h&to=2026-11-25&service=shop%2Cmail\
+          &entry=gateway&min_duration=250ms&max_duration=1.5s&timeout=2000ms"
+        ]
     );
     let footer = "clew: 2,000 transactions, 1 with errors (under 0.1%), p50 120ms, p95 1.8s; in 1.5ms; the 2 longest are shown, \
                   --limit 20 shows more\n";
@@ -80,7 +104,11 @@ fn the_oldest_stand_as_they_come() {
     let server = Server::start(|_| Answer::json(&answer(&two(), 2, 0, &["half of it is damaged"])));
     let run = clew(&server.url(), &["transactions", "--sort", "oldest"]);
     assert!(run.out.find(ID) < run.out.find("req-1"), "{}", run.out);
-    assert!(run.err.contains("none with errors") && run.err.trim_end().ends_with("; half of it is damaged"), "{}", run.err);
+    assert!(
+        run.err.contains("none with errors") && run.err.trim_end().ends_with("; half of it is damaged"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::MAGIC;
 use super::share::{Share, Touched};
 use crate::block::container::{Corrupt, Reader, Unzstd};
 use crate::block::standing::Standing;
@@ -25,12 +24,13 @@ enum Column {
     Touched = 7,
 }
 
-/// All rows; none when they have another form than this.
-pub fn decode(bytes: &[u8], unzstd: &mut Unzstd) -> Result<Option<Vec<(Canonical, Share)>>, Corrupt> {
-    let reader = Reader::open(bytes, MAGIC)?;
-    if !reader.has(Column::Times as u8) {
-        return Ok(None);
-    }
+/// Whether these are such rows.
+pub fn is_form_of(reader: &Reader<'_>) -> bool {
+    reader.has(Column::Times as u8)
+}
+
+/// All of them.
+pub fn decode(reader: &Reader<'_>, unzstd: &mut Unzstd) -> Result<Vec<(Canonical, Share)>, Corrupt> {
     let mut column = |column: Column| reader.plain(column as u8, unzstd);
     let names = column(Column::Services)?;
     let ids = column(Column::Ids)?;
@@ -76,11 +76,12 @@ pub fn decode(bytes: &[u8], unzstd: &mut Unzstd) -> Result<Option<Vec<(Canonical
         }
         Some(shares)
     };
-    parsed().map(Some).ok_or(Corrupt::Table)
+    parsed().ok_or(Corrupt::Table)
 }
 
 #[cfg(test)]
 pub mod tests {
+    use super::super::MAGIC;
     use super::*;
     use crate::block::container::{Writer, Zstd};
     use crate::block::varint::{put, put_bytes, put_signed};

@@ -18,10 +18,9 @@ pub mod planes;
 pub mod rows;
 pub mod share;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::container::{Corrupt, Unzstd, Writer, Zstd};
+use super::container::{Corrupt, Reader, Unzstd, Writer, Zstd};
 use super::standing::Standing;
 use super::varint::{put, put_bytes};
 use crate::id::Canonical;
@@ -142,19 +141,27 @@ fn terms(rows: &[(&Canonical, &Share)]) -> Vec<u8> {
 
 /// The reverse of [`encode`]; reads what earlier versions wrote, too.
 pub fn decode(bytes: &[u8], unzstd: &mut Unzstd) -> Result<Vec<(Canonical, Share)>, Corrupt> {
-    if let Some(rows) = earlier::decode(bytes, unzstd)? {
-        return Ok(rows);
+    let reader = Reader::open(bytes, MAGIC)?;
+    if earlier::is_form_of(&reader) {
+        return earlier::decode(&reader, unzstd);
     }
-    let rows = Rows::open(bytes, unzstd)?;
+    let rows = Rows::of(reader, unzstd)?;
     shares(&rows, 0..rows.count(), unzstd)
 }
 
-/// The same rows in the present form.
-pub fn present<'a>(bytes: &'a [u8], unzstd: &mut Unzstd) -> Result<Cow<'a, [u8]>, Corrupt> {
-    Ok(match earlier::decode(bytes, unzstd)? {
-        None => Cow::Borrowed(bytes),
-        Some(rows) => Cow::Owned(encode(&rows.iter().map(|(id, share)| (id, share)).collect::<Vec<_>>())),
-    })
+/// Reads the rows column by column. What earlier versions wrote is brought into the present form before.
+pub fn with_rows<T, E: From<Corrupt>>(
+    bytes: &[u8],
+    unzstd: &mut Unzstd,
+    read: impl FnOnce(&Rows<'_>, &mut Unzstd) -> Result<T, E>,
+) -> Result<T, E> {
+    let reader = Reader::open(bytes, MAGIC)?;
+    if !earlier::is_form_of(&reader) {
+        return read(&Rows::of(reader, unzstd)?, unzstd);
+    }
+    let rows = earlier::decode(&reader, unzstd)?;
+    let present = encode(&rows.iter().map(|(id, share)| (id, share)).collect::<Vec<_>>());
+    read(&Rows::of(Reader::open(&present, MAGIC)?, unzstd)?, unzstd)
 }
 
 /// Some rows of a document, by their indexes.

@@ -1,7 +1,7 @@
 //! A document's rows, column by column: a reader decodes only what it needs.
 
 use super::ids::Ids;
-use super::{Column, MAGIC, ROWS_MAX, planes};
+use super::{Column, ROWS_MAX, planes};
 use crate::block::container::{Corrupt, Reader, Unzstd};
 use crate::block::varint::{take, take_bytes};
 
@@ -27,9 +27,8 @@ impl Touched {
 }
 
 impl<'a> Rows<'a> {
-    /// Checks the container, and reads the names of services.
-    pub fn open(bytes: &'a [u8], unzstd: &mut Unzstd) -> Result<Self, Corrupt> {
-        let reader = Reader::open(bytes, MAGIC)?;
+    /// Reads the names of services.
+    pub fn of(reader: Reader<'a>, unzstd: &mut Unzstd) -> Result<Self, Corrupt> {
         let names = reader.plain(Column::Services as u8, unzstd)?;
         let mut input = &names[..];
         let mut parsed = || {
