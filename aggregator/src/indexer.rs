@@ -14,6 +14,7 @@ use crate::block::container::Unzstd;
 use crate::block::decode::Payload;
 use crate::block::tokens::Words;
 use crate::block::transactions;
+use crate::block::transactions::share::Share;
 use crate::catalog::registry::Registry;
 use crate::catalog::store::Store;
 use crate::clock;
@@ -22,9 +23,12 @@ use crate::deletion::rewrite;
 use crate::head::appender::{Generation, Work};
 use crate::head::view::Head;
 use crate::health::{Health, Part};
+use crate::id::Canonical;
 use crate::index::committed::Committed;
 use crate::index::document::{IndexDocument, SealedBlock};
 use crate::index::partition::{CommitPayload, Partition, PartitionError};
+use crate::index::schema::kind;
+use crate::index::seen::Seen;
 use crate::metrics::Metrics;
 use crate::search::cache::BlockCache;
 use crate::wal::segment;
@@ -62,17 +66,36 @@ struct Current {
     writer: IndexWriter<IndexDocument>,
 }
 
+/// The rows of a generation, in order of time: those of transactions that no earlier commit has a row of, and the others.
+struct Rows<'a> {
+    first: Vec<(&'a Canonical, &'a Share)>,
+    continued: Vec<(&'a Canonical, &'a Share)>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(generation: &'a Generation, seen: &Seen) -> Self {
+        let mut rows: Vec<_> = generation.transactions.iter().collect();
+        rows.sort_unstable_by_key(|(_, share)| share.time_min);
+        let (continued, first) = rows.into_iter().partition(|(id, _)| seen.may_hold(id));
+        Self { first, continued }
+    }
+}
+
 impl Indexer {
     /// Works until the sender is gone. Returns the catalog's store.
     pub fn run(self, work: &Receiver<Work>) -> Arc<Store> {
         let mut current: Option<Current> = None;
+        let mut seen = None;
         // A block of the generation could not be added: its commit has to be built again.
         let mut missed = false;
         loop {
             match work.recv_timeout(REFRESH) {
                 Ok(Work::Block { day, block, words }) => missed |= !self.add(&mut current, day, &block, words),
                 Ok(Work::Delete) => self.delete(&mut current),
-                Ok(Work::Commit(generation)) => self.commit(&mut current, &generation, std::mem::take(&mut missed)),
+                Ok(Work::Commit(generation)) => {
+                    let seen = seen.get_or_insert_with(|| Seen::load(&self.head.partitions()));
+                    self.commit(&mut current, &generation, seen, std::mem::take(&mut missed));
+                }
                 Err(RecvTimeoutError::Timeout) => self.refresh(current.as_ref()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -117,15 +140,17 @@ impl Indexer {
     }
 
     /// Commits, however often it takes.
-    fn commit(&self, current: &mut Option<Current>, generation: &Generation, missed: bool) {
+    fn commit(&self, current: &mut Option<Current>, generation: &Generation, seen: &mut Seen, missed: bool) {
         let mut again = missed || current.is_none();
-        while let Err(error) = self.try_commit(current, generation, again) {
+        let rows = Rows::of(generation, seen);
+        while let Err(error) = self.try_commit(current, generation, &rows, again) {
             self.health.trouble(Part::Index, format!("commit failed and is tried again: {error}"));
             self.metrics.commit_failures.inc();
             *current = None;
             again = true;
             std::thread::sleep(RETRY);
         }
+        generation.transactions.keys().for_each(|id| seen.insert(id));
         self.health.well(Part::Index);
         self.metrics.commits.inc();
         match self.store.save(&self.registry, generation.wal_position) {
@@ -144,6 +169,7 @@ impl Indexer {
         &self,
         current: &mut Option<Current>,
         generation: &Generation,
+        rows: &Rows<'_>,
         again: bool,
     ) -> Result<(), PartitionError> {
         let current = self.current(current, generation.day)?;
@@ -166,10 +192,10 @@ impl Indexer {
                 current.writer.add_document(IndexDocument::block(&fields, &block, words)).map_err(tantivy)?;
             }
         }
-        let mut rows: Vec<_> = generation.transactions.iter().collect();
-        rows.sort_unstable_by_key(|(_, share)| share.time_min);
-        for rows in rows.chunks(transactions::ROWS_MAX) {
-            current.writer.add_document(IndexDocument::transactions(&fields, rows)).map_err(tantivy)?;
+        for (kind, rows) in [(kind::TRANSACTIONS, &rows.first), (kind::CONTINUED, &rows.continued)] {
+            for rows in rows.chunks(transactions::ROWS_MAX) {
+                current.writer.add_document(IndexDocument::transactions(&fields, kind, rows)).map_err(tantivy)?;
+            }
         }
         let mut prepared = current.writer.prepare_commit().map_err(tantivy)?;
         prepared.set_payload(&CommitPayload::new(generation.wal_position).text());

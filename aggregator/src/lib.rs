@@ -11,6 +11,7 @@
 //! | `indexer` | the thread that adds, commits, and tells the head |
 //! | `query` | the query language, and which records of a block fulfil a query |
 //! | `search` | goes through blocks and makes something of what is found |
+//! | `transactions` | lists of transactions, and what they come to |
 //! | `deletion` | takes records out for good |
 //! | `store` | what may be asked of all that |
 //! | `verify` | reads everything on disk and says what is damaged |
@@ -41,5 +42,6 @@ pub mod source;
 pub mod space;
 pub mod store;
 pub mod trace;
+pub mod transactions;
 pub mod verify;
 pub mod wal;

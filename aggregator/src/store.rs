@@ -20,6 +20,7 @@ use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
 use crate::space;
 use crate::trace::assemble::Damage;
 use crate::trace::bridge::Carriers;
+use crate::transactions::list::{self, List, Listed};
 
 /// Head, partitions and catalog as one.
 #[derive(Clone)]
@@ -158,6 +159,30 @@ impl Store {
                 Ok(Step::More) => state = (scan, collector),
                 Ok(step) => return Some(Ok(Searched { scan, collector, is_late: step == Step::Late })),
                 Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+
+    /// Lists transactions; whether the time was up before all rows had been looked at. None: the program ends before it is there.
+    pub async fn list(
+        &self,
+        wanted: list::Wanted,
+        deadline: Option<Instant>,
+    ) -> Option<Result<(Listed, bool), FindError>> {
+        let mut list = match self.answer(move |store| List::begin(&store.head, wanted)).await? {
+            Ok(list) => list,
+            Err(error) => return Some(Err(error)),
+        };
+        loop {
+            let step = self.answer(move |store| {
+                let step = list.slice(&store.head, deadline);
+                (step, list)
+            });
+            let (step, looked) = step.await?;
+            list = looked;
+            if step != Step::More {
+                let listed = self.answer(move |_| list.finish()).await?;
+                return Some(listed.map(|listed| (listed, step == Step::Late)));
             }
         }
     }

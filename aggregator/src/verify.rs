@@ -9,7 +9,7 @@ use crate::block::container::{Corrupt, Unzstd};
 use crate::block::transactions;
 use crate::block::view::View;
 use crate::index::committed::Committed;
-use crate::index::find::stored_payload;
+use crate::index::find::{stored_payload, stored_rows};
 use crate::index::partition::{self, Partition, PartitionError};
 use crate::wal::inspect;
 
@@ -134,6 +134,5 @@ fn block_records(payload: &[u8], unzstd: &RefCell<Unzstd>) -> Result<u64, Corrup
 }
 
 fn rows(document: &[u8], unzstd: &RefCell<Unzstd>) -> Result<u64, Corrupt> {
-    let begin = memchr::memmem::find(document, &transactions::MAGIC).unwrap_or(0);
-    Ok(transactions::decode(&document[begin..], &mut unzstd.borrow_mut())?.len() as u64)
+    Ok(transactions::decode(stored_rows(document), &mut unzstd.borrow_mut())?.len() as u64)
 }

@@ -23,6 +23,10 @@ pub struct Results {
     pub phrase_ms: Option<f64>,
     pub histogram_ms: Option<f64>,
     pub scan_gb_per_s: Option<f64>,
+    /// The newest 50 of five million transactions, and the summary of all; of those with errors; of the slow ones of a service.
+    pub txn_list_ms: Option<f64>,
+    pub txn_list_errors_ms: Option<f64>,
+    pub txn_list_slow_ms: Option<f64>,
     pub visible_ms_p99: Option<f64>,
     pub lost: Option<f64>,
     pub twice: Option<f64>,
@@ -38,6 +42,7 @@ pub struct Results {
     /// The same scan with a regex.
     pub scan_regex_gb_per_s: Option<f64>,
     pub visible_ms_p50: Option<f64>,
+    pub txn_list_rss_mb: Option<f64>,
     /// Of twenty who search at the same time while the corpus is shipped.
     pub search_p50_ms: Option<f64>,
     pub search_p99_ms: Option<f64>,
@@ -204,6 +209,9 @@ impl Results {
             row("phrase_ms", self.phrase_ms, AtMost(20.0), "VictoriaLogs 124, Quickwit 34"),
             row("histogram_ms", self.histogram_ms, AtMost(5.0), "VictoriaLogs 50, Quickwit 29"),
             row("scan_gb_per_s", self.scan_gb_per_s, AtLeast(2.0), "zstd alone decompresses 2.9"),
+            row("txn_list_ms", self.txn_list_ms, AtMost(50.0), ""),
+            row("txn_list_errors_ms", self.txn_list_errors_ms, AtMost(50.0), ""),
+            row("txn_list_slow_ms", self.txn_list_slow_ms, AtMost(50.0), ""),
             row("visible_ms_p99", self.visible_ms_p99, AtMost(1000.0), ""),
             row("lost", self.lost, AtMost(0.0), "Fluent Bit 134004 after one kill in 1 M lines"),
             row("twice", self.twice, AtMost(0.0), "Vector 17600, Fluent Bit with file storage 320000"),
@@ -246,6 +254,7 @@ impl Results {
             ("phrase_ms_p99", self.phrase_ms_p99),
             ("scan_regex_gb_per_s", self.scan_regex_gb_per_s),
             ("visible_ms_p50", self.visible_ms_p50),
+            ("txn_list_rss_mb", self.txn_list_rss_mb),
             ("search_p50_ms", self.search_p50_ms),
             ("search_p99_ms", self.search_p99_ms),
             ("search_ingest_slowdown", self.search_ingest_slowdown),

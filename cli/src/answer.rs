@@ -30,6 +30,48 @@ pub struct Transaction {
     pub meta: Meta,
 }
 
+/// `GET /api/v1/transactions`: one page, and the summary of all.
+#[derive(Deserialize)]
+pub struct Transactions {
+    pub transactions: Vec<TransactionRow>,
+    pub summary: TransactionsSummary,
+    pub meta: TransactionsMeta,
+}
+
+#[derive(Deserialize)]
+pub struct TransactionRow {
+    pub id: String,
+    pub time_min: String,
+    pub duration_ns: u64,
+    pub records: u64,
+    pub errors: u64,
+    pub services: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub struct TransactionsSummary {
+    pub transactions: u64,
+    pub with_errors: u64,
+    pub duration_ns: Percentiles,
+}
+
+/// None when there is nothing that they would be of.
+#[derive(Deserialize)]
+pub struct Percentiles {
+    pub p50: Option<u64>,
+    pub p95: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub struct TransactionsMeta {
+    #[serde(default)]
+    pub took_ms: f64,
+    #[serde(default)]
+    pub partial: bool,
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
 /// One of the IDs that a transaction or a record carries.
 #[derive(Deserialize)]
 pub struct Id {

@@ -13,6 +13,7 @@
 //! | `trace/` | `clew trace ID` |
 //! | `search/` | `clew search QUERY` |
 //! | `tail/` | `clew tail QUERY` |
+//! | `transactions/` | `clew transactions` |
 //! | `agents` | `clew agents` |
 //!
 //! Exit codes: 0 answered, 1 no answer, an unknown ID or nothing found, 64 wrong usage.
@@ -28,6 +29,7 @@ mod search;
 mod tail;
 mod terminal;
 mod trace;
+mod transactions;
 mod words;
 
 use std::io::{BufWriter, Write};
@@ -65,6 +67,8 @@ enum Command {
     Search(search::Options),
     /// Records that fulfil a query, as they come in.
     Tail(tail::Options),
+    /// Transactions, the newest at the bottom, and what all of them come to.
+    Transactions(transactions::Options),
     /// Who ships what, and how far behind it is.
     Agents(agents::Options),
 }
@@ -105,6 +109,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<bool> {
         Command::Trace(options) => trace::run(&client, options, timeout, out).map(|()| true),
         Command::Search(options) => search::run(&client, options, timeout, out),
         Command::Tail(options) => tail::run(&client, options, timeout, out).map(|()| true),
+        Command::Transactions(options) => transactions::run(&client, options, timeout, out),
         Command::Agents(options) => agents::run(&client, options, out).map(|()| true),
     }
 }

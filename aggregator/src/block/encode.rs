@@ -6,6 +6,7 @@ use super::columns::{Columns, SEVERITIES};
 use super::container::{Writer, Zstd};
 use super::overlay::{Hider, Spellings, VERBATIM};
 use super::spelling::Form;
+use super::standing::Standing;
 use super::tokens::Words;
 use super::varint::{put, put_bytes, put_signed};
 use crate::id::Canonical;
@@ -91,6 +92,8 @@ pub struct IdSummary {
     pub records: u64,
     /// Those of severity error and above.
     pub errors: u64,
+    /// Among the IDs that they carry.
+    pub standing: Standing,
 }
 
 /// Seals blocks; keeps its buffers from block to block.
@@ -181,7 +184,8 @@ fn overlay(columns: &Columns, raw: &mut Vec<u8>) -> Vec<u8> {
     flags
 }
 
-fn summarise(columns: &Columns) -> Summary {
+/// What is known of a block without decoding it.
+pub fn summarise(columns: &Columns) -> Summary {
     let mut summary = Summary {
         time_min: columns.times.iter().copied().min().unwrap_or_default(),
         time_max: columns.times.iter().copied().max().unwrap_or_default(),
@@ -197,13 +201,26 @@ fn summarise(columns: &Columns) -> Summary {
     let mut shares: Vec<_> = columns
         .ids
         .iter()
-        .map(|id| IdSummary { id: id.canonical.clone(), time_min: i64::MAX, time_max: i64::MIN, records: 0, errors: 0 })
+        .map(|id| IdSummary {
+            id: id.canonical.clone(),
+            time_min: i64::MAX,
+            time_max: i64::MIN,
+            records: 0,
+            errors: 0,
+            standing: Standing::of(id),
+        })
         .collect();
-    let mut references = columns.id_refs.iter();
+    let mut at = 0;
     for (record, severity) in columns.severities.iter().enumerate() {
         summary.severities[usize::from(*severity)] += 1;
-        for reference in references.by_ref().take(usize::from(columns.id_counts[record])) {
+        let references = &columns.id_refs[at..at + usize::from(columns.id_counts[record])];
+        at += references.len();
+        for reference in references {
             let share = &mut shares[*reference as usize];
+            if references.len() > 1 {
+                let id = |reference: &u32| &columns.ids[*reference as usize];
+                references.iter().for_each(|other| share.standing.meet(id(reference), id(other)));
+            }
             share.time_min = share.time_min.min(columns.times[record]);
             share.time_max = share.time_max.max(columns.times[record]);
             share.records += 1;
@@ -219,6 +236,7 @@ fn summarise(columns: &Columns) -> Summary {
             kept.time_max = kept.time_max.max(other.time_max);
             kept.records += other.records;
             kept.errors += other.errors;
+            kept.standing.merge(other.standing);
         }
         same
     });

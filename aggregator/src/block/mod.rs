@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `columns` | a block that still takes records: plain columns in memory |
 //! | `spelling` | a transaction ID with the way it was spelled |
+//! | `standing` | which of a record's IDs names the transaction |
 //! | `overlay` | takes IDs and timestamps out of the raw bytes, because the columns hold them already |
 //! | `tokens` | the distinct words of a block, for the index |
 //! | `varint` | LEB128, zigzag |
@@ -22,6 +23,7 @@ pub mod encode;
 pub mod mask;
 pub mod overlay;
 pub mod spelling;
+pub mod standing;
 pub mod tokens;
 pub mod transactions;
 pub mod varint;

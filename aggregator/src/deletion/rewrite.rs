@@ -13,15 +13,16 @@ use super::listed::Listed;
 use crate::block::container::Unzstd;
 use crate::block::encode::{Encoder, Sealed};
 use crate::block::mask::Mask;
-use crate::block::transactions::{self, Share};
+use crate::block::transactions;
+use crate::block::transactions::share::Share;
 use crate::block::view::View;
 use crate::block::word_filter::WordFilter;
 use crate::head::view::Snapshot;
 use crate::id::Canonical;
 use crate::index::committed::Committed;
 use crate::index::document::{IndexDocument, SealedBlock};
-use crate::index::find::{FindError, stored_payload};
-use crate::index::partition::{self, Partition, PartitionError};
+use crate::index::find::{FindError, stored_payload, stored_rows};
+use crate::index::partition::{self, CommitPayload, Partition, PartitionError};
 use crate::index::schema::kind;
 use crate::query::evaluate::evaluate;
 use crate::query::narrow::Narrow;
@@ -72,11 +73,11 @@ pub fn rewrite(partition: &Arc<Partition>, job: &mut Deletion, predicate: &Predi
     for (block, words) in change.blocks {
         writer.add_document(IndexDocument::block(&partition.fields, &block, words))?;
     }
-    for rows in &rows.kept {
+    for (kind, rows) in &rows.kept {
         let rows: Vec<_> = rows.iter().map(|(id, share)| (id, share)).collect();
-        writer.add_document(IndexDocument::transactions(&partition.fields, &rows))?;
+        writer.add_document(IndexDocument::transactions(&partition.fields, *kind, &rows))?;
     }
-    let payload = partition.commit_payload()?;
+    let payload = CommitPayload::new(partition.wal_position()?).text();
     let mut prepared = writer.prepare_commit()?;
     prepared.set_payload(&payload);
     prepared.commit()?;
@@ -156,7 +157,8 @@ fn change(committed: &Arc<Committed>, job: &Deletion, predicate: &Predicate) -> 
 
 /// Rows of transactions that were in documents of which some row goes.
 struct Rows {
-    kept: Vec<Vec<(Canonical, Share)>>,
+    /// Each with the kind of its document.
+    kept: Vec<(u64, Vec<(Canonical, Share)>)>,
     deleted: u64,
 }
 
@@ -179,17 +181,17 @@ fn transaction_rows(committed: &Committed, change: &mut Change) -> Result<Rows, 
         let mut unzstd = Unzstd::default();
         for (segment, reader) in committed.searcher.segment_readers().iter().enumerate() {
             let kinds = reader.fast_fields().u64("kind")?;
-            for doc in reader.doc_ids_alive().filter(|doc| kinds.first(*doc) == Some(kind::TRANSACTIONS)) {
+            for doc in reader.doc_ids_alive() {
+                let Some(kind @ (kind::TRANSACTIONS | kind::CONTINUED)) = kinds.first(doc) else { continue };
                 let document = committed.stores[segment].get_document_bytes(doc)?;
-                let begin = memchr::memmem::find(&document, &transactions::MAGIC).unwrap_or(0);
-                let shares = transactions::decode(&document[begin..], &mut unzstd).map_err(FindError::from)?;
+                let shares = transactions::decode(stored_rows(&document), &mut unzstd).map_err(FindError::from)?;
                 let before = shares.len();
                 let kept: Vec<_> = shares.into_iter().filter(|(id, _)| !gone.contains(id)).collect();
                 if kept.len() < before {
                     rows.deleted += (before - kept.len()) as u64;
                     documents.push((reader.segment_id(), doc));
                     if !kept.is_empty() {
-                        rows.kept.push(kept);
+                        rows.kept.push((kind, kept));
                     }
                 }
             }

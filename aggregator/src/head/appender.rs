@@ -8,13 +8,14 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::EntryRef;
 
 use super::view::Head;
 use crate::batch::Batch;
 use crate::block::columns::{Columns, Range};
 use crate::block::decode::RECORDS_MAX;
 use crate::block::encode::{Encoder, IdSummary, Sealed};
-use crate::block::transactions::Share;
+use crate::block::transactions::share::Share;
 use crate::block::word_filter::WordFilter;
 use crate::id::Canonical;
 use crate::index::document::SealedBlock;
@@ -179,7 +180,7 @@ impl Appender {
     fn seal(&mut self, service: &Arc<str>, number: u64, columns: &Columns) {
         let Sealed { payload, summary, words } = self.encoder.seal(columns);
         for share in &summary.ids {
-            add_share(&mut self.transactions, service, share);
+            add(&mut self.transactions, service, share);
         }
         let block =
             Arc::new(SealedBlock { service: Arc::clone(service), payload, words: WordFilter::of(&words), summary });
@@ -213,23 +214,10 @@ fn piece(batch: &Batch, last: &Range, open: &Columns, block_bytes: usize) -> Ran
     range
 }
 
-fn add_share(transactions: &mut Transactions, service: &Arc<str>, share: &IdSummary) {
-    let known = transactions.entry_ref(&share.id).or_insert_with(|| Share {
-        time_min: share.time_min,
-        time_max: share.time_max,
-        records: 0,
-        errors: 0,
-        services: Vec::with_capacity(4),
-        entry_service: Arc::clone(service),
-    });
-    if share.time_min < known.time_min {
-        known.time_min = share.time_min;
-        known.entry_service = Arc::clone(service);
-    }
-    known.time_max = known.time_max.max(share.time_max);
-    known.records += share.records;
-    known.errors += share.errors;
-    if !known.services.iter().any(|known| Arc::ptr_eq(known, service)) {
-        known.services.push(Arc::clone(service));
+/// Adds what one block says of a transaction.
+pub fn add(transactions: &mut Transactions, service: &Arc<str>, block: &IdSummary) {
+    match transactions.entry_ref(&block.id) {
+        EntryRef::Occupied(mut known) => known.get_mut().add(service, block),
+        EntryRef::Vacant(new) => drop(new.insert_entry(Share::of(service, block))),
     }
 }

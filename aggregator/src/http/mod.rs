@@ -12,6 +12,7 @@
 //! | `context` | `/api/v1/logs/context` |
 //! | `tail` | `/api/v1/logs/tail` |
 //! | `transaction` | `/api/v1/transactions/{id}`, and what lies below it |
+//! | `transactions_list` | `/api/v1/transactions` |
 //! | `status` | `/api/v1/status/*` |
 //! | `deletions` | `/api/v1/admin/deletions` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
@@ -35,3 +36,4 @@ pub mod search;
 pub mod status;
 pub mod tail;
 pub mod transaction;
+pub mod transactions_list;

@@ -7,7 +7,8 @@ use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Va
 
 use super::schema::{Fields, kind};
 use crate::block::encode::Summary;
-use crate::block::transactions::{self, Share};
+use crate::block::transactions;
+use crate::block::transactions::share::{Share, is_same};
 use crate::block::word_filter::WordFilter;
 use crate::id::{Canonical, number_term};
 
@@ -65,25 +66,22 @@ impl IndexDocument {
         Self { values }
     }
 
-    /// Of the shares of many transactions.
-    pub fn transactions(fields: &Fields, rows: &[(&Canonical, &Share)]) -> Self {
+    /// Of the shares of many transactions. `kind` says whether they may go on with earlier ones.
+    pub fn transactions(fields: &Fields, kind: u64, rows: &[(&Canonical, &Share)]) -> Self {
         let shares = || rows.iter().map(|(_, share)| *share);
         let mut values = vec![
-            (fields.kind, Held::Number(kind::TRANSACTIONS)),
+            (fields.kind, Held::Number(kind)),
             (fields.time_min, Held::Time(shares().map(|share| share.time_min).min().unwrap_or_default())),
             (fields.time_max, Held::Time(shares().map(|share| share.time_max).max().unwrap_or_default())),
             (fields.records, Held::Number(rows.len() as u64)),
             (fields.errors, Held::Number(shares().map(|share| share.errors).sum())),
-            (
-                fields.duration,
-                Held::Number(shares().map(|share| share.time_max.abs_diff(share.time_min)).max().unwrap_or(0)),
-            ),
+            (fields.duration, Held::Number(shares().map(Share::duration).max().unwrap_or(0))),
             (fields.payload, Held::Bytes(transactions::encode(rows))),
         ];
-        for service in distinct(shares().flat_map(|share| &share.services)) {
+        for service in distinct(shares().flat_map(|share| share.services.iter().map(|touched| &touched.service))) {
             values.push((fields.service, Held::Shared(service)));
         }
-        for service in distinct(shares().map(|share| &share.entry_service)) {
+        for service in distinct(shares().map(Share::entry_service)) {
             values.push((fields.entry_service, Held::Shared(service)));
         }
         Self { values }
@@ -93,7 +91,7 @@ impl IndexDocument {
 fn distinct<'a>(services: impl Iterator<Item = &'a Arc<str>>) -> Vec<Arc<str>> {
     let mut distinct: Vec<Arc<str>> = Vec::new();
     for service in services {
-        if !distinct.contains(service) {
+        if !distinct.iter().any(|known| is_same(known, service)) {
             distinct.push(Arc::clone(service));
         }
     }

@@ -8,6 +8,7 @@ use super::schema::Fields;
 use crate::block::container::{Corrupt, Unzstd};
 use crate::block::decode::Payload;
 use crate::block::encode;
+use crate::block::transactions;
 use crate::id::Canonical;
 use crate::record::Record;
 
@@ -55,6 +56,12 @@ impl Hit<'_> {
 /// tells if that should ever be otherwise. Tantivy's own way to it copies the bytes one by one.
 pub fn stored_payload(document: &[u8]) -> &[u8] {
     let begin = memchr::memmem::find(document, &encode::MAGIC).unwrap_or(0);
+    &document[begin..]
+}
+
+/// The rows of transactions in a stored document, likewise.
+pub fn stored_rows(document: &[u8]) -> &[u8] {
+    let begin = memchr::memmem::find(document, &transactions::MAGIC).unwrap_or(0);
     &document[begin..]
 }
 

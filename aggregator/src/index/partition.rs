@@ -13,8 +13,10 @@ use super::directory::PartitionDirectory;
 use super::document::IndexDocument;
 use super::schema::{self, Fields};
 
-/// Version of schema and payloads. Another one is refused.
-const FORMAT: u32 = 2;
+/// Version of schema and payloads, as it is written. A newer one is refused.
+const FORMAT: u32 = 3;
+/// The oldest one that is read: its rows of transactions have another form (`block::transactions::earlier`).
+const FORMAT_MIN: u32 = 2;
 /// Memory of Tantivy's arena: a full head fits, so that a commit is one segment.
 const WRITER_MEMORY_BYTES: usize = 160 << 20;
 
@@ -38,7 +40,9 @@ pub enum PartitionError {
         error: std::io::Error,
     },
     /// Another version wrote it.
-    #[error("partition {path} has format {found}, this program reads format {FORMAT}: run the version that wrote it")]
+    #[error(
+        "partition {path} has format {found}, this program reads formats {FORMAT_MIN} to {FORMAT}: run the version that wrote it"
+    )]
     Format {
         /// Its directory.
         path: PathBuf,
@@ -220,7 +224,7 @@ impl Partition {
         let metas = self.index.load_metas().map_err(|error| self.error(error))?;
         let Some(payload) = metas.payload else { return Ok(0) };
         match serde_json::from_str::<CommitPayload>(&payload) {
-            Ok(CommitPayload { format: FORMAT, wal_position }) => Ok(wal_position),
+            Ok(CommitPayload { format: FORMAT_MIN..=FORMAT, wal_position }) => Ok(wal_position),
             Ok(CommitPayload { format, .. }) => Err(PartitionError::Format { path: self.path.clone(), found: format }),
             Err(_) => Err(PartitionError::Payload { path: self.path.clone(), payload }),
         }
@@ -251,12 +255,6 @@ impl Partition {
         let mut damaged: Vec<PathBuf> = damaged.into_iter().collect();
         damaged.sort();
         Ok(damaged)
-    }
-
-    /// What the newest commit says besides its documents.
-    pub fn commit_payload(&self) -> Result<String, PartitionError> {
-        let metas = self.index.load_metas().map_err(|error| self.error(error))?;
-        Ok(metas.payload.unwrap_or_else(|| CommitPayload::new(0).text()))
     }
 
     /// The segments of the newest commit.

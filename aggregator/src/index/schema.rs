@@ -15,8 +15,11 @@ const WORDS: &str = "words";
 pub mod kind {
     /// Up to a block of records of one service.
     pub const BLOCK: u64 = 0;
-    /// What many transactions did between two commits (`block::transactions`).
+    /// What many transactions did between two commits (`block::transactions`): the first that was stored of them. Earlier versions
+    /// wrote all rows so.
     pub const TRANSACTIONS: u64 = 1;
+    /// The same of transactions that earlier commits may have rows of, too.
+    pub const CONTINUED: u64 = 2;
 }
 
 /// The fields. "Block" is a block of records, "transactions" one of transactions.

@@ -26,6 +26,20 @@ pub const OTHERS: &[u8] = b"(others)";
 /// The series of records without the field.
 pub const WITHOUT: &[u8] = b"(none)";
 
+/// Buckets that an interval is chosen for when none is asked for.
+const BUCKETS_USUAL: i64 = 120;
+/// Intervals that people think in, seconds.
+const INTERVALS_S: [i64; 18] =
+    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
+
+/// An interval that gives a usual number of buckets in so much time; nanoseconds.
+pub fn usual_interval(width_ns: i64) -> i64 {
+    let wanted = width_ns.max(1) / BUCKETS_USUAL / 1_000_000_000;
+    let days = || wanted.div_euclid(86_400) + 1;
+    let seconds = INTERVALS_S.into_iter().find(|interval| *interval >= wanted);
+    seconds.unwrap_or_else(|| days() * 86_400) * 1_000_000_000
+}
+
 /// See the module.
 pub struct Histogram {
     interval_ns: i64,

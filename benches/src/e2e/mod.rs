@@ -5,6 +5,7 @@
 //! | `ship` | CPU, memory, throughput and disk while the corpus is shipped, the last commit included |
 //! | `query` | a transaction by its ID: first after a restart, and warm |
 //! | `search` | rare words, phrases, a histogram, and how fast text is gone through when the index says nothing |
+//! | `list` | transactions in a list: a page and the summary of five million |
 //! | `visible` | from a line's write to its being found |
 //! | `load` | twenty who search at the same time while an agent ships at full speed, and what it costs the agent |
 //! | `shapes` | the same corpus as text with stack traces, and in a container's log; what was lost or stored twice of it |
@@ -19,6 +20,7 @@ mod backlog;
 mod idle;
 mod kill;
 pub mod large;
+mod list;
 mod load;
 mod passes;
 mod query;
@@ -73,6 +75,7 @@ enum Part {
     Ship,
     Query,
     Search,
+    List,
     Visible,
     Load,
     Text,
@@ -121,7 +124,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         machine: Machine::this(),
         ..Results::default()
     };
-    let parts: [(Part, PartRun); 12] = [
+    let parts: [(Part, PartRun); 13] = [
         (Part::Reference, |bench, results| {
             results.reference = Some(reference::measure(&bench.corpus.files()?)?);
             Ok(())
@@ -129,6 +132,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         (Part::Ship, ship::run),
         (Part::Query, query::run),
         (Part::Search, search::run),
+        (Part::List, list::run),
         (Part::Visible, visible::run),
         (Part::Load, load::run),
         (Part::Text, |bench, results| {

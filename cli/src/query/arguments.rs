@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use clap::{Arg, Command};
 
 /// Subcommands whose arguments are a query.
-const WITH_QUERY: [&str; 2] = ["search", "tail"];
+const WITH_QUERY: [&str; 3] = ["search", "tail", "transactions"];
 
 /// The arguments as the parser takes them; the first one is the program.
 pub fn arrange(command: &Command, arguments: Vec<OsString>) -> Vec<OsString> {

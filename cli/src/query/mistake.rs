@@ -23,8 +23,16 @@ pub fn explain(query: &str, failure: Failure) -> Failure {
 
 /// The option that a parameter comes from, and the parameter.
 fn option(problem: &Problem) -> Option<(&'static str, &'static str)> {
-    const OPTIONS: [(&str, &str); 4] =
-        [("--since", "from"), ("--until", "to"), ("--limit", "limit"), ("--timeout", "timeout")];
+    const OPTIONS: [(&str, &str); 8] = [
+        ("--since", "from"),
+        ("--until", "to"),
+        ("--limit", "limit"),
+        ("--timeout", "timeout"),
+        ("--service", "service"),
+        ("--entry", "entry"),
+        ("--min-duration", "min_duration"),
+        ("--max-duration", "max_duration"),
+    ];
     OPTIONS.into_iter().find(|(_, parameter)| problem.parameter.as_deref() == Some(parameter))
 }
 

@@ -7,7 +7,7 @@
 //! | `footer` | how many there are, and how to see more |
 
 mod footer;
-mod pages;
+pub mod pages;
 mod stream;
 
 use std::io::Write;

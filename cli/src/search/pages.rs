@@ -46,14 +46,18 @@ pub fn fetch(client: &Client, path: &str, limit: usize, timeout: Option<Duration
 }
 
 fn page(client: &Client, path: &str, timeout: Option<Duration>) -> Result<Page, Failure> {
-    let body = match timeout {
-        None => client.get(path)?,
+    client.parse(&body(client, path, timeout)?)
+}
+
+/// The answer to one question, which the aggregator may take so long for.
+pub fn body(client: &Client, path: &str, timeout: Option<Duration>) -> Result<Vec<u8>, Failure> {
+    match timeout {
+        None => client.get(path),
         Some(timeout) => {
             let asked = timeout.clamp(Duration::from_millis(1), TIMEOUT_MAX);
-            client.get_within(&format!("{path}&timeout={}ms", asked.as_millis()), timeout + GRACE)?
+            client.get_within(&format!("{path}&timeout={}ms", asked.as_millis()), timeout + GRACE)
         }
-    };
-    client.parse(&body)
+    }
 }
 
 impl Found {

@@ -6,6 +6,7 @@
 //! | `trace` | `clew trace` |
 //! | `search` | `clew search` |
 //! | `tail` | `clew tail` |
+//! | `transactions` | `clew transactions` |
 //! | `agents` | `clew agents` |
 //! | `terminal` | on a terminal: colour, width, escaped lines |
 //! | `failures` | whatever goes wrong: exit codes, and one clear line |
@@ -17,6 +18,7 @@ mod server;
 mod tail;
 mod terminal;
 mod trace;
+mod transactions;
 
 use std::process::{Command, Output};
 

@@ -7,7 +7,9 @@ use clew_aggregator::block::decode::Payload;
 use clew_aggregator::block::encode::{Encoder, MAGIC};
 use clew_aggregator::block::overlay::{Hider, Spellings, TimeText, restore};
 use clew_aggregator::block::spelling::SpelledId;
-use clew_aggregator::block::transactions::{self, Share};
+use clew_aggregator::block::standing::Standing;
+use clew_aggregator::block::transactions;
+use clew_aggregator::block::transactions::share::{Share, Touched};
 use clew_aggregator::block::varint::{put_bytes, take_bytes};
 use clew_aggregator::id::Canonical;
 
@@ -89,13 +91,15 @@ fn transaction_rows() {
     let rows: Vec<(Canonical, Share)> = (0..20_u64)
         .map(|number| {
             let entry = number as usize % 3;
+            let time_min = 1_795_608_000_000_000_000 - number as i64 * 999;
+            let touched = |service: usize| Touched { service: Arc::clone(&services[service]), first: time_min };
             let share = Share {
-                time_min: 1_795_608_000_000_000_000 - number as i64 * 999,
+                time_min,
                 time_max: 1_795_608_000_000_000_000,
                 records: number,
                 errors: number % 2,
-                services: vec![Arc::clone(&services[entry]), Arc::clone(&services[(entry + 1) % 3])],
-                entry_service: Arc::clone(&services[entry]),
+                services: vec![touched(entry), touched((entry + 1) % 3)],
+                standing: Standing::from_byte(number as u8 * 7),
             };
             (Canonical::parse(format!("req-{number}").as_bytes()), share)
         })
@@ -110,7 +114,7 @@ fn transaction_rows() {
         let bytes = put_together(input, transactions::MAGIC)?;
         let rows = decode(&bytes).ok()?;
         for (_, share) in &rows {
-            assert!(share.services.contains(&share.entry_service));
+            assert_eq!(share.entry_service(), &share.services[0].service);
         }
         Some((rows.len().min(9), rows.iter().map(|(_, share)| share.services.len()).max()))
     });

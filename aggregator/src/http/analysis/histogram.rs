@@ -14,16 +14,11 @@ use crate::http::api::Api;
 use crate::http::arguments::Arguments;
 use crate::http::parameters::Asked;
 use crate::http::problem::Problem;
-use crate::search::histogram::Histogram;
+use crate::search::histogram::{Histogram, usual_interval};
 use crate::search::scan::Order;
 
 /// Buckets of an answer at most.
 const BUCKETS_MAX: i64 = 10_000;
-/// Buckets that an interval is chosen for when none is asked for.
-const BUCKETS_USUAL: i64 = 120;
-/// Intervals that people think in, seconds.
-const INTERVALS_S: [i64; 18] =
-    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400];
 
 /// Names of the histogram's parameters.
 pub const PARAMETERS: &[&str] = &["q", "from", "to", "timeout", "interval", "by"];
@@ -92,12 +87,7 @@ pub async fn histogram(State(api): State<Api>, arguments: Arguments) -> Result<J
 /// As asked for, or one that gives a usual number of buckets.
 fn interval(text: Option<&str>, (from, to): (i64, i64)) -> Result<i64, Problem> {
     let width = to.saturating_sub(from).max(1);
-    let Some(text) = text else {
-        let wanted = width / BUCKETS_USUAL / 1_000_000_000;
-        let days = || wanted.div_euclid(86_400) + 1;
-        let seconds = INTERVALS_S.into_iter().find(|interval| *interval >= wanted);
-        return Ok(seconds.unwrap_or_else(|| days() * 86_400) * 1_000_000_000);
-    };
+    let Some(text) = text else { return Ok(usual_interval(width)) };
     let interval = parse_interval(text)?;
     if width / interval >= BUCKETS_MAX {
         let detail =

@@ -74,8 +74,8 @@ fn relative(text: &str) -> Option<When> {
     Some(When::Ago(saturate(-duration(ahead)?)))
 }
 
-/// `1h30m`, `1.5d`: at least one number with its unit.
-fn duration(mut text: &str) -> Option<i128> {
+/// `1h30m`, `1.5d`: at least one number with its unit; nanoseconds.
+pub fn duration(mut text: &str) -> Option<i128> {
     if text.is_empty() {
         return None;
     }

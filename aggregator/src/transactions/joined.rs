@@ -1,0 +1,150 @@
+//! Transactions that may have several rows, by ID: those of which a commit wrote that it goes on with them, and all that is not committed.
+//! Rows that began such a transaction are found by 64 bits of their IDs.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use hashbrown::hash_map::{Entry, EntryRef};
+use rayon::prelude::*;
+
+use crate::block::encode::{IdSummary, Summary, summarise};
+use crate::block::transactions::ids::fingerprint;
+use crate::block::transactions::share::Share;
+use crate::head::view::HeldBlock;
+use crate::id::Canonical;
+
+/// So many transactions are put together: some 200 MB. Without what goes beyond, an answer says that it is partial.
+pub const JOINED_MAX: usize = 1 << 20;
+/// They are in so many maps, which are filled side by side.
+const SHARDS: usize = 16;
+const SHARD_MAX: usize = JOINED_MAX / SHARDS;
+/// Bits of the filter for each of them: one row in 16 that has nothing to do with them is looked at more closely.
+const FILTER_BITS: usize = 16;
+
+type Shares = HashMap<Canonical, Share, foldhash::fast::RandomState>;
+
+/// See the module.
+#[derive(Default)]
+pub struct Joined {
+    shards: Vec<Shares>,
+    /// A bit is set if an ID with such a fingerprint is there; its length is a power of two.
+    filter: Vec<u64>,
+    /// Some were left out, because there are too many.
+    pub is_cut: bool,
+}
+
+/// What one block of the head says of the transactions in it.
+struct Block<'a> {
+    service: &'a Arc<str>,
+    ids: &'a [IdSummary],
+}
+
+impl Joined {
+    /// Of the blocks of the head, and of `rows` that were decoded, document by document.
+    pub fn of(head: &[HeldBlock], rows: Vec<Vec<(Canonical, Share)>>) -> Self {
+        // Open blocks are not summed up yet.
+        let open: Vec<(Arc<str>, Summary)> = head
+            .par_iter()
+            .filter_map(|block| match block {
+                HeldBlock::Raw(columns) => {
+                    let service = columns.sources.first()?.service.as_str().into();
+                    Some((service, summarise(columns)))
+                }
+                HeldBlock::Sealed(_) => None,
+            })
+            .collect();
+        let sealed = head.iter().filter_map(|block| match block {
+            HeldBlock::Raw(_) => None,
+            HeldBlock::Sealed(block) => Some(Block { service: &block.service, ids: &block.summary.ids }),
+        });
+        let open = open.iter().map(|(service, summary)| Block { service, ids: &summary.ids });
+        let blocks: Vec<Block<'_>> = open.chain(sealed).collect();
+        let mut parts: Vec<Vec<(Canonical, Share)>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        for (id, share) in rows.into_iter().flatten() {
+            parts[shard(fingerprint(&id))].push((id, share));
+        }
+        let mut by_shard: Vec<Vec<(&Arc<str>, &IdSummary)>> = vec![Vec::new(); SHARDS];
+        for block in &blocks {
+            block.ids.iter().for_each(|id| by_shard[shard(fingerprint(&id.id))].push((block.service, id)));
+        }
+        let shards: Vec<(Shares, bool)> = parts
+            .into_par_iter()
+            .zip(by_shard)
+            .map(|(rows, blocks)| {
+                let mut shares = Shares::default();
+                let mut is_cut = false;
+                for (service, block) in blocks {
+                    let has_room = shares.len() < SHARD_MAX;
+                    match shares.entry_ref(&block.id) {
+                        EntryRef::Occupied(mut known) => known.get_mut().add(service, block),
+                        EntryRef::Vacant(new) if has_room => drop(new.insert_entry(Share::of(service, block))),
+                        EntryRef::Vacant(_) => is_cut = true,
+                    }
+                }
+                for (id, share) in rows {
+                    let has_room = shares.len() < SHARD_MAX;
+                    match shares.entry(id) {
+                        Entry::Occupied(mut known) => known.get_mut().merge(share),
+                        Entry::Vacant(new) if has_room => drop(new.insert_entry(share)),
+                        Entry::Vacant(_) => is_cut = true,
+                    }
+                }
+                (shares, is_cut)
+            })
+            .collect();
+        let is_cut = shards.iter().any(|(_, is_cut)| *is_cut);
+        let shards: Vec<Shares> = shards.into_iter().map(|(shares, _)| shares).collect();
+        let bits = (shards.iter().map(Shares::len).sum::<usize>() * FILTER_BITS).next_power_of_two();
+        let mut filter = vec![0; bits.div_ceil(u64::BITS as usize).next_power_of_two()];
+        for fingerprint in shards.iter().flat_map(Shares::keys).map(fingerprint) {
+            let (word, bit) = place(&filter, fingerprint);
+            filter[word] |= bit;
+        }
+        Self { shards, filter, is_cut }
+    }
+
+    /// Whether an ID with this fingerprint may be there.
+    #[inline]
+    pub fn may_hold(&self, fingerprint: u64) -> bool {
+        let (word, bit) = place(&self.filter, fingerprint);
+        self.filter[word] & bit != 0
+    }
+
+    /// Whether the ID is there.
+    pub fn holds(&self, id: &Canonical) -> bool {
+        self.shards.get(shard(fingerprint(id))).is_some_and(|shares| shares.contains_key(id))
+    }
+
+    /// What is known of an ID.
+    pub fn get(&self, id: &Canonical) -> Option<&Share> {
+        self.shards.get(shard(fingerprint(id)))?.get(id)
+    }
+
+    /// Adds a row of an ID that is there.
+    pub fn merge(&mut self, id: &Canonical, share: Share) {
+        if let Some(known) = self.shards[shard(fingerprint(id))].get_mut(id) {
+            known.merge(share);
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&Canonical, &Share)> {
+        self.shards.iter().flatten()
+    }
+
+    /// Between which times their records lie; none when there are none.
+    pub fn times(&self) -> Option<(i64, i64)> {
+        let ends = self.iter().map(|(_, share)| (share.time_min, share.time_max));
+        ends.reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)))
+    }
+}
+
+fn shard(fingerprint: u64) -> usize {
+    (fingerprint >> 60) as usize % SHARDS
+}
+
+/// Word and bit of a filter.
+#[inline]
+fn place(filter: &[u64], fingerprint: u64) -> (usize, u64) {
+    (fingerprint as usize >> 6 & (filter.len() - 1), 1 << (fingerprint & 63))
+}

@@ -1,0 +1,394 @@
+//! Goes through the documents of rows, slice by slice, and makes a page and a summary of them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use hashbrown::HashSet;
+use rayon::prelude::*;
+
+use super::JOIN_MARGIN_NS;
+use super::documents::{self, Document};
+use super::filter::Filter;
+use super::joined::Joined;
+use super::summary::{Counted, Names, Summary, Told};
+use super::top::{Key, Sort, Top};
+use crate::block::container::{Corrupt, Unzstd};
+use crate::block::standing::Standing;
+use crate::block::transactions;
+use crate::block::transactions::rows::Rows;
+use crate::block::transactions::share::Share;
+use crate::head::view::{Head, Snapshot};
+use crate::id::Canonical;
+use crate::index::find::{FindError, stored_rows};
+use crate::search::histogram::usual_interval;
+use crate::search::scan::Step;
+
+/// Documents of a slice: some milliseconds.
+const SLICE_DOCUMENTS: usize = 128;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub filter: Filter,
+    /// Only these IDs, if a query was given.
+    pub ids: Option<Arc<HashSet<Canonical, foldhash::fast::RandomState>>>,
+    pub sort: Sort,
+    /// Transactions of a page.
+    pub limit: usize,
+    /// Behind which the page begins.
+    pub after: Option<Key>,
+}
+
+/// See the module.
+pub struct List {
+    wanted: Wanted,
+    snapshot: Snapshot,
+    documents: Vec<Document>,
+    next: usize,
+    joined: Joined,
+    names: Names,
+    interval_ns: i64,
+    /// What was made of documents so far: as many as there were threads at the same time.
+    counts: Mutex<Vec<Count>>,
+    progress: Progress,
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Documents of rows.
+    pub documents: usize,
+    /// Those that were looked at.
+    pub documents_scanned: usize,
+    /// Those that cannot be read.
+    pub documents_damaged: usize,
+}
+
+/// What one thread made of the documents that it looked at.
+struct Count {
+    summary: Summary,
+    top: Top<Place>,
+    /// Rows of transactions that have several.
+    parts: Vec<(Canonical, Share)>,
+    damaged: usize,
+}
+
+/// Where a transaction that is shown can be found.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Document and row.
+    Row(usize, usize),
+    /// Among the joined ones.
+    Joined,
+}
+
+/// The answer.
+pub struct Listed {
+    /// In order.
+    pub transactions: Vec<(Canonical, Share)>,
+    /// Behind which the next page begins; none when this is the last one.
+    pub next: Option<Key>,
+    pub summary: Told,
+    /// Width of the summary's buckets of time.
+    pub interval_ns: i64,
+    pub progress: Progress,
+    /// There were more transactions with several rows than are put together.
+    pub is_cut: bool,
+}
+
+impl List {
+    /// Finds the documents, and gathers what may have several rows. To be called on the thread pool that it shall run on, like the rest.
+    pub fn begin(head: &Head, wanted: Wanted) -> Result<Self, FindError> {
+        let snapshot = head.snapshot();
+        let (from, to) = wanted.filter.times;
+        let times = (from.saturating_sub(JOIN_MARGIN_NS), to.saturating_add(JOIN_MARGIN_NS));
+        let (continued, mut documents): (Vec<_>, Vec<_>) =
+            documents::find(&snapshot, times)?.into_iter().partition(|document| document.continued);
+        match wanted.sort {
+            Sort::Oldest => documents.sort_unstable_by_key(|document| document.time_min),
+            _ => documents.sort_unstable_by_key(|document| std::cmp::Reverse(document.time_max)),
+        }
+        let mut progress = Progress { documents: documents.len() + continued.len(), ..Progress::default() };
+        let decoded: Vec<Option<Vec<(Canonical, Share)>>> = continued
+            .par_iter()
+            .map(|document| {
+                let decoded = head.with_unzstd(|unzstd| {
+                    let stored = snapshot.partitions[document.partition].stores[document.segment]
+                        .get_document_bytes(document.doc)?;
+                    Ok(transactions::decode(stored_rows(&stored), &mut unzstd.borrow_mut())?)
+                });
+                decoded.map_err(|error: FindError| damaged(&snapshot, document, &error)).ok()
+            })
+            .collect();
+        progress.documents_scanned = decoded.len();
+        progress.documents_damaged = decoded.iter().filter(|decoded| decoded.is_none()).count();
+        let joined = Joined::of(&snapshot.head, decoded.into_iter().flatten().collect());
+        let span = span(&documents, &joined, wanted.filter.times);
+        let interval_ns = usual_interval(span.1.saturating_sub(span.0));
+        Ok(Self {
+            wanted,
+            snapshot,
+            documents,
+            next: 0,
+            joined,
+            names: Names::default(),
+            interval_ns,
+            counts: Mutex::default(),
+            progress,
+        })
+    }
+
+    /// Looks at the next documents, side by side.
+    pub fn slice(&mut self, head: &Head, deadline: Option<Instant>) -> Step {
+        let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        let end = self.documents.len().min(self.next + SLICE_DOCUMENTS);
+        let looked: usize = (self.next..end)
+            .into_par_iter()
+            .map(|index| {
+                if is_late() {
+                    return 0;
+                }
+                let mut count = self.lent();
+                let looked = head.with_unzstd(|unzstd| self.look(index, &mut count, &mut unzstd.borrow_mut()));
+                if let Err(error) = looked {
+                    damaged(&self.snapshot, &self.documents[index], &error);
+                    count.damaged += 1;
+                }
+                self.counts.lock().expect(UNBROKEN).push(count);
+                1
+            })
+            .sum();
+        self.progress.documents_scanned += looked;
+        let is_whole = looked == end - self.next;
+        self.next = end;
+        match () {
+            () if !is_whole => Step::Late,
+            () if end == self.documents.len() => Step::Done,
+            () if is_late() => Step::Late,
+            () => Step::More,
+        }
+    }
+
+    /// A count that nobody uses right now.
+    fn lent(&self) -> Count {
+        let known = self.counts.lock().expect(UNBROKEN).pop();
+        known.unwrap_or_else(|| Count {
+            summary: Summary::new(self.interval_ns),
+            // One more than the page has: then there is a next one.
+            top: Top::new(self.wanted.limit + 1, self.wanted.after.clone()),
+            parts: Vec::new(),
+            damaged: 0,
+        })
+    }
+
+    fn stored(&self, index: usize) -> Result<tantivy::directory::OwnedBytes, FindError> {
+        let document = &self.documents[index];
+        let committed = &self.snapshot.partitions[document.partition];
+        Ok(committed.stores[document.segment].get_document_bytes(document.doc)?)
+    }
+
+    fn look(&self, index: usize, count: &mut Count, unzstd: &mut Unzstd) -> Result<(), FindError> {
+        let stored = self.stored(index)?;
+        transactions::with_rows(stored_rows(&stored), unzstd, |rows, unzstd| {
+            let keep = self.keep_whole(rows, count, unzstd)?;
+            if may_pass(&self.documents[index], &self.wanted.filter) && keep.contains(&true) {
+                self.count(index, rows, keep, count, unzstd)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Takes the rows out that are parts of transactions with several. Which of the others have an ID that is wanted.
+    fn keep_whole(&self, rows: &Rows<'_>, count: &mut Count, unzstd: &mut Unzstd) -> Result<Vec<bool>, Corrupt> {
+        let ids = rows.ids()?;
+        let mut keep = vec![self.wanted.ids.is_none(); rows.count()];
+        let mut parts = Vec::new();
+        let wanted_ids = self.wanted.ids.as_deref();
+        ids.fingerprints(|row, fingerprint| {
+            if self.joined.may_hold(fingerprint) && ids.get(row).is_some_and(|id| self.joined.holds(&id)) {
+                parts.push(row);
+            } else if let Some(wanted) = wanted_ids {
+                keep[row] = ids.get(row).is_some_and(|id| wanted.contains(&id));
+            }
+        });
+        if !parts.is_empty() {
+            parts.iter().for_each(|row| keep[*row] = false);
+            count.parts.extend(transactions::shares(rows, parts.into_iter(), unzstd)?);
+        }
+        Ok(keep)
+    }
+
+    /// Counts the rows of `keep` that fulfil the filter.
+    fn count(
+        &self,
+        index: usize,
+        rows: &Rows<'_>,
+        mut keep: Vec<bool>,
+        count: &mut Count,
+        unzstd: &mut Unzstd,
+    ) -> Result<(), FindError> {
+        let (document, filter) = (&self.documents[index], &self.wanted.filter);
+        let ids = rows.ids()?;
+        // With a query, an alias is what its records are found by.
+        if self.wanted.ids.is_none() {
+            let standings = rows.standings(unzstd)?;
+            retain(&mut keep, &standings, |standing| !Standing::from_byte(standing).is_alias());
+        }
+        let times = rows.times(unzstd)?;
+        if document.time_min < filter.times.0 || document.time_max >= filter.times.1 {
+            retain(&mut keep, &times, |time| filter.began(time));
+        }
+        let durations = rows.durations(unzstd)?;
+        if !filter.is_any_duration() {
+            let (least, most) = filter.durations;
+            retain(&mut keep, &durations, |duration| least <= duration && duration <= most);
+        }
+        let errors = rows.errors(unzstd)?;
+        if let Some(wanted) = filter.errors {
+            retain(&mut keep, &errors, |errors| wanted == (errors > 0));
+        }
+        let entries = rows.entries(unzstd)?;
+        if !filter.entries.is_empty() {
+            let wanted: Vec<bool> = rows.services().iter().map(|name| filter.entries.contains(name)).collect();
+            retain(&mut keep, &entries, |entry| wanted[entry as usize]);
+        }
+        if !filter.services.is_empty() {
+            self.retain_services(rows, &mut keep, unzstd)?;
+        }
+        let numbers: Vec<usize> = rows.services().iter().map(|name| self.names.number(name)).collect();
+        let counted = Counted { keep: &keep, entries: &entries, times: &times, durations: &durations, errors: &errors };
+        count.summary.add_rows(&counted, &numbers);
+        let number = match self.wanted.sort {
+            Sort::Newest | Sort::Oldest | Sort::Duration => &durations,
+            Sort::Errors => &errors,
+            Sort::Records => &rows.records(unzstd)?,
+        };
+        let (mut lowest, highest) = count.top.ranks();
+        for row in (0..keep.len()).filter(|row| keep[*row]) {
+            let rank = self.wanted.sort.rank(times[row], number[row]);
+            if rank >= lowest && rank <= highest {
+                let id = ids.get(row).ok_or(Corrupt::Table)?;
+                count.top.offer(Key { rank, id }, Place::Row(index, row));
+                lowest = count.top.ranks().0;
+            }
+        }
+        Ok(())
+    }
+
+    fn retain_services(&self, rows: &Rows<'_>, keep: &mut [bool], unzstd: &mut Unzstd) -> Result<(), Corrupt> {
+        let wanted: Vec<bool> = rows.services().iter().map(|name| self.wanted.filter.services.contains(name)).collect();
+        if let Some(masks) = rows.masks(unzstd)? {
+            let bits = wanted.iter().enumerate().map(|(service, wanted)| u64::from(*wanted) << service);
+            let wanted = bits.fold(0, |all, bit| all | bit);
+            retain(keep, &masks, |mask| mask & wanted != 0);
+            return Ok(());
+        }
+        let touched = rows.touched(unzstd)?;
+        for (row, keep) in keep.iter_mut().enumerate() {
+            *keep &= touched.of(row).iter().any(|service| wanted[*service as usize]);
+        }
+        Ok(())
+    }
+
+    /// What was found.
+    pub fn finish(mut self) -> Result<Listed, FindError> {
+        let mut total = self.lent();
+        for mut count in std::mem::take(&mut self.counts).into_inner().expect(UNBROKEN) {
+            total.summary.merge(&count.summary);
+            total.top.merge(count.top);
+            total.parts.append(&mut count.parts);
+            total.damaged += count.damaged;
+        }
+        total.parts.drain(..).for_each(|(id, share)| self.joined.merge(&id, share));
+        for (id, share) in self.joined.iter() {
+            let is_wanted = match &self.wanted.ids {
+                Some(ids) => ids.contains(id),
+                None => !share.standing.is_alias(),
+            };
+            if is_wanted && self.wanted.filter.passes(share) {
+                total.summary.add(share, &self.names);
+                let number = match self.wanted.sort {
+                    Sort::Newest | Sort::Oldest | Sort::Duration => share.duration(),
+                    Sort::Errors => share.errors,
+                    Sort::Records => share.records,
+                };
+                let rank = self.wanted.sort.rank(share.time_min, number);
+                let (lowest, highest) = total.top.ranks();
+                if rank >= lowest && rank <= highest {
+                    total.top.offer(Key { rank, id: id.clone() }, Place::Joined);
+                }
+            }
+        }
+        let mut shown = total.top.into_sorted();
+        let has_more = shown.len() > self.wanted.limit;
+        shown.truncate(self.wanted.limit);
+        let next = if has_more { shown.last().map(|(key, _)| key.clone()) } else { None };
+        self.progress.documents_damaged += total.damaged;
+        Ok(Listed {
+            transactions: self.shown(shown)?,
+            next,
+            summary: total.summary.told(&self.names),
+            interval_ns: self.interval_ns,
+            progress: self.progress,
+            is_cut: self.joined.is_cut,
+        })
+    }
+
+    /// The transactions of a page, read where they stand.
+    fn shown(&self, shown: Vec<(Key, Place)>) -> Result<Vec<(Canonical, Share)>, FindError> {
+        let mut places: Vec<(usize, usize, usize)> = shown
+            .iter()
+            .enumerate()
+            .filter_map(|(at, (_, place))| match place {
+                Place::Row(document, row) => Some((*document, *row, at)),
+                Place::Joined => None,
+            })
+            .collect();
+        places.sort_unstable();
+        let mut shares: Vec<Option<Share>> = vec![None; shown.len()];
+        let mut unzstd = Unzstd::default();
+        for places in places.chunk_by(|left, right| left.0 == right.0) {
+            let stored = self.stored(places[0].0)?;
+            let read = transactions::with_rows(stored_rows(&stored), &mut unzstd, |rows, unzstd| {
+                transactions::shares(rows, places.iter().map(|(_, row, _)| *row), unzstd)
+            })?;
+            for ((_, _, at), (_, share)) in places.iter().zip(read) {
+                shares[*at] = Some(share);
+            }
+        }
+        let share = |(key, _): (Key, Place), read: Option<Share>| {
+            let share = read.or_else(|| self.joined.get(&key.id).cloned())?;
+            Some((key.id, share))
+        };
+        Ok(shown.into_iter().zip(shares).filter_map(|(shown, read)| share(shown, read)).collect())
+    }
+}
+
+const UNBROKEN: &str = "no thread panics with the counts in hand";
+
+/// Whether a row of it may be wanted that is no part of a transaction with several rows.
+fn may_pass(document: &Document, filter: &Filter) -> bool {
+    document.time_min < filter.times.1
+        && document.time_max >= filter.times.0
+        && document.duration_max >= filter.durations.0
+        && (filter.errors != Some(true) || document.errors > 0)
+}
+
+fn retain<T: Copy>(keep: &mut [bool], column: &[T], is_wanted: impl Fn(T) -> bool) {
+    keep.iter_mut().zip(column).for_each(|(keep, value)| *keep &= is_wanted(*value));
+}
+
+/// Between which times there may be transactions that are wanted.
+fn span(documents: &[Document], joined: &Joined, (from, to): (i64, i64)) -> (i64, i64) {
+    let ends = documents.iter().map(|document| (document.time_min, document.time_max)).chain(joined.times());
+    let ends = ends.reduce(|left, right| (left.0.min(right.0), left.1.max(right.1))).unwrap_or_default();
+    (from.max(ends.0), to.min(ends.1.saturating_add(1)))
+}
+
+/// A document that cannot be read takes nothing from the others; the answer tells of it.
+fn damaged(snapshot: &Snapshot, document: &Document, error: &FindError) {
+    let committed = &snapshot.partitions[document.partition];
+    let segment = committed.searcher.segment_readers()[document.segment].segment_id().short_uuid_string();
+    let path = committed.partition.path.display();
+    tracing::error!("partition {path}: transactions {} of segment {segment}: {error}", document.doc);
+}
