@@ -8,7 +8,7 @@ use crate::answer::{Record, Transaction};
 use crate::record::is_estimated;
 use crate::record::readable::{self, Noise};
 use crate::record::row::{self, Palette, Row, Widths};
-use crate::terminal::{DIM, Output, Piece, escape};
+use crate::terminal::{DIM, Output, Piece, YELLOW, escape};
 use crate::words;
 
 /// A transaction shorter than this is shown with microseconds.
@@ -121,6 +121,11 @@ pub fn print(
     }
     let mut place = 0;
     while let Some(record) = records.get(place) {
+        let silence = transaction.silences.iter().find(|silence| Some(silence.before) == record.index && place > 0);
+        if let Some(silence) = silence {
+            let text = format!("⋮ {} of silence", words::duration(silence.duration_ns.into()));
+            writeln!(out, "{}{}", " ".repeat(columns.widths.indent()), output.paint(YELLOW, &text))?;
+        }
         rows[place].print(&columns.lines(record), &columns.widths, output, out)?;
         let hidden = if is_folded { hidden_behind(transaction, place) } else { 0 };
         if hidden > 0 {

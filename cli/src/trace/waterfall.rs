@@ -74,7 +74,8 @@ impl<'a> Chart<'a> {
         let has_hosts = lanes.iter().any(|lane| lane.host != lanes[0].host);
         let label = |(lane, depth): &(usize, usize)| label(&lanes[*lane], *depth, has_hosts);
         let labels: Vec<String> = order.iter().map(label).collect();
-        let facts: Vec<Vec<Piece>> = order.iter().map(|(lane, _)| facts(&lanes[*lane], start_ns)).collect();
+        let room = Room::of(columns);
+        let facts: Vec<Vec<Piece>> = order.iter().map(|(lane, _)| facts(&lanes[*lane], start_ns, room)).collect();
         let width_of = |pieces: &Vec<Piece>| pieces.iter().map(|piece| terminal::columns(&piece.text)).sum::<usize>();
         let facts_width = facts.iter().map(width_of).max().unwrap_or(0);
         // A narrow terminal has room for a short name only.
@@ -122,23 +123,21 @@ impl<'a> Chart<'a> {
     /// `0s … 0.9s … 1.8s`
     fn axis(&self) -> Vec<Piece> {
         let tick = |part: i128| if part == 0 { "0s".to_owned() } else { words::duration(self.whole_ns * part / 4) };
-        let mut line = String::new();
-        for part in 0..=4 {
+        let last = self.width.saturating_sub(terminal::columns(&tick(4)));
+        let mut line = tick(0);
+        for part in 1..4 {
             let text = tick(part);
             let length = terminal::columns(&text);
-            let middle = self.width * part as usize / 4;
-            let begin = match part {
-                0 => 0,
-                4 => self.width.saturating_sub(length),
-                _ => middle.saturating_sub(length / 2),
-            };
-            let at = terminal::columns(&line);
-            // One that has no room is left out; the last one has it, whoever was before.
-            if part == 0 || begin > at || part == 4 {
-                line.push_str(&" ".repeat(begin.saturating_sub(at)));
+            let begin = (self.width * part as usize / 4).saturating_sub(length / 2);
+            let end = terminal::columns(&line);
+            // One that has no room is left out.
+            if begin > end + 1 && begin + length + 1 < last {
+                line.push_str(&" ".repeat(begin - end));
                 line.push_str(&text);
             }
         }
+        line.push_str(&" ".repeat(last.saturating_sub(terminal::columns(&line))));
+        line.push_str(&tick(4));
         vec![Piece::new(DIM, &format!("{}{}", " ".repeat(self.label_width + 2), line.trim_end()))]
     }
 
@@ -268,14 +267,40 @@ fn label(lane: &Lane, depth: usize, has_hosts: bool) -> String {
     terminal::escape(&format!("{}{}{host}", "  ".repeat(depth.min(4)), lane.service))
 }
 
-/// `+0.250s  1.5s  9 records, 1 error`
-fn facts(lane: &Lane, start_ns: i128) -> Vec<Piece> {
+/// How much is told of a lane beside its chart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// `+0.250s  1.5s  9 records, 1 error`
+    Words,
+    /// `+0.250s  1.5s  9, 1 error`
+    Numbers,
+    /// `1 error`
+    Errors,
+}
+
+impl Room {
+    fn of(columns: usize) -> Self {
+        match columns {
+            ..70 => Self::Errors,
+            70..90 => Self::Numbers,
+            90.. => Self::Words,
+        }
+    }
+}
+
+fn facts(lane: &Lane, start_ns: i128, room: Room) -> Vec<Piece> {
     let begin = words::nanoseconds(&lane.first).map_or(String::new(), |first| words::offset(first - start_ns, 3));
-    let took = words::duration(lane.duration_ns.into());
-    let text = format!("{begin:>8}  {took:>6}  {}", words::count(lane.records, "record"));
+    // One record takes no time that anybody knows.
+    let took = if lane.records > 1 { words::duration(lane.duration_ns.into()) } else { "-".to_owned() };
+    let text = match room {
+        Room::Words => format!("{begin:>8}  {took:>6}  {}", words::count(lane.records, "record")),
+        Room::Numbers => format!("{begin:>8}  {took:>6}  {}", words::thousands(lane.records)),
+        Room::Errors => String::new(),
+    };
     let mut facts = vec![Piece::new(DIM, &text)];
     if lane.errors > 0 {
-        facts.push(Piece::new(RED, &format!(", {}", words::count(lane.errors, "error"))));
+        let comma = if text.is_empty() { "" } else { ", " };
+        facts.push(Piece::new(RED, &format!("{comma}{}", words::count(lane.errors, "error"))));
     }
     facts
 }
@@ -364,9 +389,9 @@ mod tests {
             .map(|(at, name)| lane(name, 0.0, 8.0, at.checked_sub(1), &[(0, 1, 0), (199, 1, 1), (1_000, 1, 0)]))
             .collect();
         let shop = transaction(&lanes);
-        for width in 62..200 {
+        for width in 40..200 {
             for row in drawn(&shop, width) {
-                assert!(terminal::columns(&row) <= width.max(66), "{width}: {row}");
+                assert!(terminal::columns(&row) <= width, "{width}: {row}");
                 assert!(!row.contains(['\u{1b}', '\u{202e}']), "{row}");
             }
         }

@@ -134,6 +134,7 @@ silence             ├──────── 1.3s ─────────
  2  +0.200s  payments  info   charge 41.90 EUR
  3  +0.200s  payments  warn   retry 3
                               … 4 more like this, until +0.240s
+                              ⋮ 1.3s of silence
  8  +1.500s  payments  error  bank did not answer
  9  ±1.600s  checkout  error  checkout of cart 7 failed
 10  +1.812s  gateway   error  \"POST /checkout HTTP/1.1\" 502

@@ -33,6 +33,7 @@ fn column(text: &[u8]) -> usize {
         // `I1123`, as glog and klog write it, and its `main.go:42]`.
         Some(b'I' | b'W' | b'E' | b'F') if word.len() == 5 && word[1..].iter().all(u8::is_ascii_digit) => 5,
         Some(_) if word.ends_with(b"]") && word.contains(&b':') && !word.contains(&b'[') => word.len(),
+        Some(_) if is_id(word) => word.len(),
         Some(_) => logger(word, text),
     }
 }
@@ -68,6 +69,12 @@ fn is_level(word: &[u8]) -> bool {
         bare == *level || (bare.eq_ignore_ascii_case(level) && (word.len() > bare.len() || !level.starts_with(b"ERR")))
     };
     LEVELS.iter().any(is_cased)
+}
+
+/// `trace_id=4bf9…`, which some formats have before the message.
+fn is_id(word: &[u8]) -> bool {
+    let Some(equals) = memchr::memchr(b'=', word) else { return false };
+    matches!(&word[..equals], [.., b'i' | b'I', b'd' | b'D'] | b"traceparent")
 }
 
 /// A logger's name and the `:` or `-` behind it: `c.shop.Checkout  : `, `inventory.stock - `.

@@ -159,6 +159,10 @@ mod tests {
             ),
             ("2026-11-23 12:00:00,123 - inventory.stock - WARNING - unknown sku 'x'", "unknown sku 'x'"),
             ("2026-11-23T12:00:00Z ERROR payment event=declined", "payment event=declined"),
+            (
+                "2026-11-23 12:00:00,123 INFO [stock.cache] [worker-3] trace_id=4bf9 span_id=00f0 cache miss for id=7",
+                "cache miss for id=7",
+            ),
             ("[2026-11-23 12:00:00] production.ERROR: no such order", "production.ERROR: no such order"),
             ("I1123 12:00:00.123456    4711 main.go:42] pod started", "pod started"),
             ("INFO: started", "started"),
