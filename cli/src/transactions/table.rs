@@ -45,7 +45,7 @@ pub fn print(transactions: &[TransactionRow], output: Output, out: &mut impl Wri
         })
         .collect();
     let head = [date.unwrap_or("BEGAN"), "TOOK", "REC", "ERR", "SERVICES"];
-    let width = |column: usize, text: fn(&Row<'_>) -> &str| {
+    let width = |column: usize, text: for<'r> fn(&'r Row<'_>) -> &'r str| {
         rows.iter().map(|row| terminal::columns(text(row))).max().unwrap_or(0).max(terminal::columns(head[column]))
     };
     let widths = [
