@@ -300,11 +300,16 @@ impl Pipeline {
         let Some(session) = &self.session else { return };
         let reached = self.watermark.reached();
         let aggregator_time_ns = reached.zip(session.anchor).map_or(0, |(reached, anchor)| anchor.at(reached.instant));
+        let now = Moment { time_ns: now_ns(), instant: Instant::now() };
+        let clock = session.anchor.map(|anchor| anchor.reading(now)).unwrap_or_default();
         let watermark = clew_proto::v1::Watermark {
             time_ns: reached.map_or(0, |reached| reached.time_ns),
             unread_bytes,
             sources: self.table.count() as u32,
             aggregator_time_ns,
+            clock_offset_ns: clock.offset_ns,
+            clock_uncertainty_ns: clock.uncertainty_ns,
+            clock_time_ns: clock.aggregator_ns,
         };
         let _ = session.send(AgentMessage { message: Some(agent_message::Message::Watermark(watermark)) });
     }

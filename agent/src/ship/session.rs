@@ -121,6 +121,7 @@ async fn converse(
 ) -> End {
     let mut clock = Clock::default();
     let began = Instant::now();
+    let mut pinged: Option<(u64, Instant)> = None;
     let elapsed_ns = || began.elapsed().as_nanos() as u64;
     let mut pings = tokio::time::interval(keepalive / 2);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -132,7 +133,11 @@ async fn converse(
                 match message {
                     Ok(Some(message)) => match message.message {
                         Some(Message::Pong(pong)) => {
-                            emit(Event::Clock { session, anchor: Anchor { aggregator_ns: pong.sent_ns, instant: heard.into_std() } });
+                            if let Some((_, sent)) = pinged.filter(|(sent_ns, _)| *sent_ns == pong.ping_sent_ns) {
+                                let instant = heard.into_std();
+                                let round_trip = heard - sent;
+                                emit(Event::Clock { session, anchor: Anchor { aggregator_ns: pong.sent_ns, instant, round_trip } });
+                            }
                             clock.exchange(pong.ping_sent_ns, pong.received_ns, pong.sent_ns, now_ns(), elapsed_ns());
                         }
                         Some(Message::Goodbye(goodbye)) => return said_goodbye(goodbye),
@@ -149,6 +154,7 @@ async fn converse(
                 }
                 let best = clock.best(elapsed_ns());
                 let ping = Ping { sent_ns: now_ns(), clock_offset_ns: best.offset_ns, clock_uncertainty_ns: best.uncertainty_ns };
+                pinged = Some((ping.sent_ns, Instant::now()));
                 // A full outbox is a sign of life as good as a ping.
                 let _ = outbox.try_send(AgentMessage { message: Some(agent_message::Message::Ping(ping)) });
             }

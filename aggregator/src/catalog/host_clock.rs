@@ -3,7 +3,7 @@
 //! An agent measures how far its clock is from ours every few seconds (`v1::Ping`). What it measured is kept as *spells*: stretches of
 //! our time in which one offset held, give or take. Between two spells the clock was set, or slid: there either offset may have
 //! held. A stamp is turned into an *interval* of our time that holds the moment when it was read off that clock, whatever the
-//! clock did, as long as it did it where somebody measured. Stored times are not touched.
+//! clock did, as long as it was set no more than once between two measurements. Stored times are not touched.
 
 use std::ops::RangeInclusive;
 
@@ -11,9 +11,9 @@ use std::ops::RangeInclusive;
 const DRIFT_PPM: i128 = 500;
 /// Offsets so close together belong to one spell: a clock under NTP wanders within it.
 const WANDER_NS: i64 = 2_000_000;
-/// A measurement over a slow connection is passed over for so long while a better one holds.
-const VAGUE_NS: i64 = 30_000_000_000;
-/// So long before its first measurement, and after its last one, a clock is taken to go on as measured, drift allowed for.
+/// Measurements of one spell follow each other within this time.
+const APART_NS: i64 = 10_000_000_000;
+/// A clock counts as measured so long before its first measurement and after its last one, where nothing but its offset is shown.
 const BEYOND_NS: i64 = 600_000_000_000;
 /// Spells of one clock that are kept. Beyond that the older half is made coarser: its intervals grow, and stay true.
 pub const SPELLS_MAX: usize = 512;
@@ -85,39 +85,42 @@ impl HostClock {
         &self.spells
     }
 
-    /// At `now_ns` by our clock the host's was measured. True: it was set, or slid, since the measurement before.
+    /// At `now_ns` by our clock the host's was measured. True: it begins a spell, because the clock was set, or slid, or is known much
+    /// better or worse than before.
     pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64) -> bool {
         let uncertainty = i64::try_from(uncertainty_ns).unwrap_or(i64::MAX);
         let (min, max) = (offset_ns.saturating_sub(uncertainty), offset_ns.saturating_add(uncertainty));
-        let spell = Spell { begin_ns: now_ns, end_ns: now_ns, offset_min_ns: min, offset_max_ns: max };
+        // When it was measured is as uncertain as what: a spell holds from the latest moment of its first measurement to the earliest
+        // one of its last.
+        let (surely_before_ns, surely_since_ns) =
+            (now_ns.saturating_sub(uncertainty), now_ns.saturating_add(uncertainty));
+        let spell =
+            Spell { begin_ns: surely_since_ns, end_ns: surely_since_ns, offset_min_ns: min, offset_max_ns: max };
         let Some(last) = self.spells.last_mut() else {
             self.spells.push(spell);
             self.widen(spell);
             return false;
         };
         let (low, high) = (last.offset_min_ns, last.offset_max_ns);
-        let is_vague = min <= low && max >= high;
-        if is_vague && now_ns.saturating_sub(last.end_ns) < VAGUE_NS {
-            // It says nothing that is not known better, and nothing against it.
-            return false;
-        }
         let (joined_min, joined_max) = (low.min(min), high.max(max));
         let (width, known_width) = (max.saturating_sub(min), high.saturating_sub(low));
+        // Where nobody measured for a while the clock may have slid there and back.
+        let follows = now_ns.saturating_sub(last.end_ns) <= APART_NS;
         let are_alike = |left: i64, right: i64| left <= right.saturating_mul(2).max(2 * WANDER_NS);
-        if are_alike(joined_max.saturating_sub(joined_min), width) && are_alike(width, known_width) {
+        if follows && are_alike(joined_max.saturating_sub(joined_min), width) && are_alike(width, known_width) {
             (last.offset_min_ns, last.offset_max_ns) = (joined_min, joined_max);
-            last.end_ns = last.end_ns.max(now_ns);
+            last.end_ns = last.end_ns.max(surely_before_ns);
             self.widen(spell);
             return false;
         }
         // Our own clock may have been set back: spells do not overlap.
-        let begin_ns = now_ns.max(last.end_ns);
+        let begin_ns = surely_since_ns.max(last.end_ns);
         self.spells.push(Spell { begin_ns, end_ns: begin_ns, ..spell });
         self.widen(spell);
         if self.spells.len() > SPELLS_MAX {
             self.coarsen();
         }
-        !is_vague
+        true
     }
 
     /// Joins the older half of the spells two by two.
@@ -135,39 +138,38 @@ impl HostClock {
     pub fn interval(&self, stamps: RangeInclusive<i64>, received_ns: i64) -> Option<Interval> {
         let (first, last) = (*stamps.start(), *stamps.end());
         let (lowest, highest) = self.offsets?;
-        let from = first.saturating_add(lowest);
+        let (from, to) = (first.saturating_add(lowest), last.saturating_add(highest));
         let begin = self.spells.partition_point(|spell| spell.end_ns < from).saturating_sub(1);
         let mut found: Option<Interval> = None;
-        for index in begin..=self.spells.len() {
-            if index > 0 && self.spells[index - 1].end_ns > last.saturating_add(highest) {
-                break;
-            }
-            for (piece, spell) in self.pieces(index) {
-                let Some(interval) = piece.interval(first, last, received_ns, spell) else { continue };
-                found = Some(found.map_or(interval, |other| other.join(interval)));
-            }
+        let is_near = |index: &usize| index.checked_sub(1).is_none_or(|before| self.spells[before].end_ns <= to);
+        for (piece, spell) in (begin..self.spells.len()).take_while(is_near).flat_map(|index| self.pieces(index)) {
+            let Some(interval) = piece.interval(first, last, received_ns, spell) else { continue };
+            found = Some(found.map_or(interval, |other| other.join(interval)));
+        }
+        let begin_ns = self.spells.first()?.begin_ns;
+        if found.map_or(to < begin_ns, |interval| interval.earliest <= begin_ns) {
+            // Of a time before anybody measured: the clock may have been set since.
+            return None;
+        }
+        // What came in after the last measurement may have been stamped by a clock that was set since: nothing is known of it but
+        // that it was written between that measurement and its receipt. The next measurement, a second later, tells.
+        let measured = self.spells.last()?;
+        if received_ns > measured.end_ns {
+            let about = first.saturating_add(middle(measured.offset_min_ns, measured.offset_max_ns));
+            let (earliest, latest) = (measured.end_ns, received_ns);
+            let since = Interval { earliest, latest, at: about.clamp(earliest, latest), spell: None };
+            // Where it is known when it was written the likeliest moment stays.
+            found = Some(found.map_or(since, |other| Interval { at: other.at, ..other.join(since) }));
         }
         found
     }
 
     /// What is between spell `index` and the one before it, and the spell itself.
     fn pieces(&self, index: usize) -> impl Iterator<Item = (Piece, Option<usize>)> {
-        let before = index.checked_sub(1).and_then(|before| self.spells.get(before));
-        let spell = self.spells.get(index);
-        let between = match (before, spell) {
-            // A moment belongs to both, so that nothing falls in between.
-            (Some(before), Some(after)) => Some(Piece::between(before, after)),
-            (None, Some(first)) => Some(Piece::before(first)),
-            (Some(last), None) => Some(Piece::after(last)),
-            (None, None) => None,
-        };
-        // What follows the last spell, or goes before the first, goes on with its offset.
-        let of_between = match (before, spell) {
-            (None, Some(_)) => Some(index),
-            (Some(_), None) => index.checked_sub(1),
-            _ => None,
-        };
-        between.map(|piece| (piece, of_between)).into_iter().chain(spell.map(|spell| (Piece::of(spell), Some(index))))
+        let spell = &self.spells[index];
+        // A moment belongs to both, so that nothing falls in between.
+        let between = index.checked_sub(1).map(|before| (Piece::between(&self.spells[before], spell), None));
+        between.into_iter().chain([(Piece::of(spell), Some(index))])
     }
 
     /// What is known of it between two times by our clock.
@@ -221,17 +223,6 @@ struct Piece {
     end_ns: i64,
     offset_min_ns: i64,
     offset_max_ns: i64,
-    /// Beyond this the offset may have drifted away.
-    anchor: Option<Anchor>,
-}
-
-/// The end of a measured stretch, from which a clock drifts.
-#[derive(Clone, Copy)]
-enum Anchor {
-    /// It was measured from here on.
-    From(i64),
-    /// Until here.
-    Until(i64),
 }
 
 impl Piece {
@@ -241,18 +232,7 @@ impl Piece {
             end_ns: spell.end_ns,
             offset_min_ns: spell.offset_min_ns,
             offset_max_ns: spell.offset_max_ns,
-            anchor: None,
         }
-    }
-
-    fn before(first: &Spell) -> Self {
-        let begin_ns = first.begin_ns.saturating_sub(BEYOND_NS);
-        Self { begin_ns, end_ns: first.begin_ns, anchor: Some(Anchor::From(first.begin_ns)), ..Self::of(first) }
-    }
-
-    fn after(last: &Spell) -> Self {
-        let end_ns = last.end_ns.saturating_add(BEYOND_NS);
-        Self { begin_ns: last.end_ns, end_ns, anchor: Some(Anchor::Until(last.end_ns)), ..Self::of(last) }
     }
 
     fn between(before: &Spell, after: &Spell) -> Self {
@@ -263,25 +243,16 @@ impl Piece {
             end_ns: after.begin_ns,
             offset_min_ns: both.offset_min_ns.saturating_sub(drift),
             offset_max_ns: both.offset_max_ns.saturating_add(drift),
-            anchor: None,
         }
     }
 
     fn interval(&self, first: i64, last: i64, received_ns: i64, spell: Option<usize>) -> Option<Interval> {
-        let (mut min, mut max) = (self.offset_min_ns, self.offset_max_ns);
-        if let Some(anchor) = self.anchor {
-            let about = first.saturating_add(middle(min, max));
-            let distance = match anchor {
-                Anchor::From(begin) => begin.saturating_sub(about),
-                Anchor::Until(end) => last.saturating_add(middle(min, max)).saturating_sub(end),
-            };
-            let drift = drift(distance.max(0));
-            (min, max) = (min.saturating_sub(drift), max.saturating_add(drift));
-        }
+        let (min, max) = (self.offset_min_ns, self.offset_max_ns);
         let earliest = first.saturating_add(min).max(self.begin_ns);
-        let latest = last.saturating_add(max).min(self.end_ns).min(received_ns);
+        let latest = last.saturating_add(max).min(self.end_ns);
         let at = first.saturating_add(middle(min, max)).clamp(earliest, latest.max(earliest));
-        (earliest <= latest).then_some(Interval { earliest, latest, at, spell })
+        // The receipt excludes moments, and cuts none short: within a spell the order of stamps shall be that of moments.
+        (earliest <= latest.min(received_ns)).then_some(Interval { earliest, latest, at, spell })
     }
 }
 
@@ -318,8 +289,8 @@ mod tests {
             assert!(!clock.measured(second * SECOND, 70 * SECOND + (second % 7) * 100_000, 500_000 + second as u64));
         }
         let [spell] = clock.spells() else { panic!("{:?}", clock.spells()) };
-        assert_eq!((spell.begin_ns, spell.end_ns), (0, 999 * SECOND));
-        let interval = clock.interval(0..=0, i64::MAX).unwrap();
+        assert!((0..SECOND).contains(&spell.begin_ns) && spell.end_ns > 998 * SECOND, "{spell:?}");
+        let interval = clock.interval(0..=0, 71 * SECOND).unwrap();
         assert!(interval.earliest <= 70 * SECOND && interval.latest >= 70 * SECOND + 600_000);
         assert!(interval.latest - interval.earliest < 3_000_000, "{interval:?}");
         assert_eq!(interval.spell, Some(0));
@@ -341,21 +312,22 @@ mod tests {
     fn a_clock_that_was_set_back_shows_a_time_twice() {
         // At 100 s the host's clock goes back by 10 s: offset 0 until then, +10 s since.
         let clock = clock(&[(0, 99 * SECOND, 0, 0), (101 * SECOND, 200 * SECOND, 10 * SECOND, 10 * SECOND)]);
-        let twice = clock.interval(95 * SECOND..=95 * SECOND, 300 * SECOND).unwrap();
+        let twice = clock.interval(95 * SECOND..=95 * SECOND, 190 * SECOND).unwrap();
         assert_eq!((twice.earliest, twice.latest, twice.spell), (95 * SECOND, 105 * SECOND, None));
         let shipped_before = clock.interval(95 * SECOND..=95 * SECOND, 96 * SECOND).unwrap();
         assert_eq!((shipped_before.earliest, shipped_before.latest), (95 * SECOND, 95 * SECOND));
-        let after = clock.interval(150 * SECOND..=150 * SECOND, 300 * SECOND).unwrap();
+        let after = clock.interval(150 * SECOND..=150 * SECOND, 190 * SECOND).unwrap();
         assert_eq!((after.earliest, after.latest, after.spell), (160 * SECOND, 160 * SECOND, Some(1)));
     }
 
     #[test]
     fn nothing_is_known_where_nobody_measured() {
         let clock = clock(&[(1000 * SECOND, 2000 * SECOND, 0, 0)]);
-        assert_eq!(clock.interval(100 * SECOND..=100 * SECOND, i64::MAX), None);
+        assert_eq!(clock.interval(100 * SECOND..=100 * SECOND, 1001 * SECOND), None);
         assert_eq!(HostClock::default().interval(0..=0, 0), None);
-        let before = clock.interval(900 * SECOND..=900 * SECOND, i64::MAX).unwrap();
-        assert_eq!((before.earliest, before.latest), (900 * SECOND - 50_000_000, 900 * SECOND + 50_000_000));
+        assert_eq!(clock.interval(999 * SECOND..=999 * SECOND, 1001 * SECOND), None);
+        let later = clock.interval(2005 * SECOND..=2005 * SECOND, 2020 * SECOND).unwrap();
+        assert_eq!((later.earliest, later.at, later.latest), (2000 * SECOND, 2005 * SECOND, 2020 * SECOND));
         assert!(!clock.reading(0, 1).is_measured && clock.reading(900 * SECOND, 901 * SECOND).is_measured);
     }
 
@@ -411,7 +383,12 @@ mod tests {
             let moment = begin + within;
             let stamp = moment - offset - (i128::from(slide) * i128::from(within) / i128::from(SECOND)) as i64;
             let interval = clock.interval(stamp..=stamp, moment + delay);
-            let interval = interval.expect("it was measured near that time");
+            let Some(interval) = interval else {
+                // A clock that is set to before it was first measured shows times of which nothing is known.
+                let shown_first = clock.spells()[0].begin_ns - clock.spells()[0].offset_min_ns;
+                prop_assert!(stamp <= shown_first + SECOND, "{moment} is not found in {:?}", clock.spells());
+                return Ok(());
+            };
             prop_assert!(interval.earliest <= moment && moment <= interval.latest, "{moment} not in {interval:?}: {:?}", clock.spells());
             prop_assert!((interval.earliest..=interval.latest).contains(&interval.at));
         }
@@ -425,8 +402,8 @@ mod tests {
             prop_assert!(clock.spells().len() <= SPELLS_MAX);
             for (index, offset) in offsets.iter().enumerate() {
                 let moment = index as i64 * SECOND;
-                let interval = clock.interval(moment - offset..=moment - offset, i64::MAX).unwrap();
-                prop_assert!(interval.earliest <= moment && moment <= interval.latest);
+                let interval = clock.interval(moment - offset..=moment - offset, moment + SECOND);
+                prop_assert!(interval.is_none_or(|interval| interval.earliest <= moment && moment <= interval.latest));
             }
         }
     }

@@ -61,6 +61,8 @@ pub struct Agent {
     pub clock_uncertainty_ns: u64,
     /// Everything that was measured of its clock.
     pub clock: Arc<HostClock>,
+    /// It says with its watermarks how its clock stands, at that very moment; not kept.
+    pub says_clock: bool,
     /// An operator said that it will not come back; zero: nobody did, or it came back.
     pub retired_ns: i64,
     /// Not in the snapshot yet.
@@ -76,9 +78,7 @@ impl Agent {
     /// Its clock was measured at `now_ns` by ours.
     pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64) {
         (self.clock_offset_ns, self.clock_uncertainty_ns) = (offset_ns, uncertainty_ns);
-        if Arc::make_mut(&mut self.clock).measured(now_ns, offset_ns, uncertainty_ns) {
-            tracing::info!("the clock of {} was set or slid: ours minus its is {offset_ns} ns now", self.host);
-        }
+        Arc::make_mut(&mut self.clock).measured(now_ns, offset_ns, uncertainty_ns);
         self.dirty = true;
     }
 
@@ -171,6 +171,10 @@ impl State {
             agent.watermark_ns = ours.unwrap_or(agent.watermark_ns);
             agent.unread_bytes = watermark.unread_bytes;
             agent.dirty = true;
+            if let Some(now_ns) = time(watermark.clock_time_ns).filter(|_| watermark.clock_uncertainty_ns > 0) {
+                agent.says_clock = true;
+                agent.measured(now_ns, watermark.clock_offset_ns, watermark.clock_uncertainty_ns);
+            }
         }
     }
 
@@ -281,6 +285,10 @@ impl State {
             path: record.path.clone(),
             labels: record.labels.iter().map(|label| (label.name.clone(), label.value.clone())).collect(),
         };
+        // Whose hello was not saved is known by its sources, and has not said how far it is.
+        let unsaved =
+            || Agent { host: record.host.clone(), last_seen_ns: record.last_ns, dirty: true, ..Agent::default() };
+        self.agents.entry(source.agent).or_insert_with(unsaved);
         let id = source.id;
         let entry = SourceEntry {
             source: Arc::new(source),

@@ -263,7 +263,8 @@ impl Sessions {
     fn ping(&self, peer: &Peer, ping: &v1::Ping, received_ns: i64) {
         if let Some(agent) = self.registry.write().agents.get_mut(&peer.agent) {
             agent.last_seen_ns = received_ns;
-            if ping.clock_uncertainty_ns > 0 {
+            // What it tells here was measured some seconds ago.
+            if ping.clock_uncertainty_ns > 0 && !agent.says_clock {
                 agent.measured(received_ns, ping.clock_offset_ns, ping.clock_uncertainty_ns);
             }
             agent.dirty = true;

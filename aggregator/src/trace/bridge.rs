@@ -25,7 +25,7 @@ pub const HUB_IDS: usize = 32;
 /// One that stands in more blocks is a hub as well: to read them all would take too long.
 pub const HUB_BLOCKS: usize = 1_024;
 /// Records of a joined ID further away from all others belong to another use of it.
-pub const APART_NS: i64 = 3_600_000_000_000;
+pub const APART_NS: u64 = 3_600_000_000_000;
 /// So many IDs that were not followed are named; the others are counted.
 const LEFT_MAX: usize = 20;
 /// Numbers below this are counters.
@@ -279,32 +279,23 @@ impl Known {
     }
 }
 
-/// When the known records were written and received: either may be off.
+/// When the known records were written, as they say.
 struct Near {
     times: Vec<i64>,
-    received: Vec<i64>,
 }
 
 impl Near {
     fn of(records: &[Record]) -> Self {
-        let sorted = |mut times: Vec<i64>| {
-            times.sort_unstable();
-            times.dedup();
-            times
-        };
-        Self {
-            times: sorted(records.iter().map(|record| record.time).collect()),
-            received: sorted(records.iter().map(|record| record.received_ns).collect()),
-        }
+        let mut times: Vec<i64> = records.iter().map(|record| record.time).collect();
+        times.sort_unstable();
+        times.dedup();
+        Self { times }
     }
 
     fn holds(&self, record: &Record) -> bool {
-        let is_near = |times: &[i64], time: i64| {
-            let next = times.partition_point(|other| *other < time);
-            let neighbours = times[next.saturating_sub(1)..].iter().take(2);
-            neighbours.into_iter().any(|other| other.abs_diff(time) <= APART_NS as u64)
-        };
-        is_near(&self.times, record.time) || is_near(&self.received, record.received_ns)
+        let next = self.times.partition_point(|other| *other < record.time);
+        let mut neighbours = self.times[next.saturating_sub(1)..].iter().take(2);
+        neighbours.any(|other| other.abs_diff(record.time) <= APART_NS)
     }
 }
 

@@ -219,7 +219,7 @@ impl Candidate {
 }
 
 /// The next record of each source; the one that is due first comes first.
-type Heads = BinaryHeap<Reverse<(i64, String, usize, usize)>>;
+type Heads = BinaryHeap<Reverse<(i64, String, i64, usize)>>;
 
 /// Merges the sources: always the record that is due first, unless it is the first of a span whose parent's first record is
 /// still to come and may have been written before it.
@@ -228,7 +228,7 @@ fn merge(candidates: Vec<Candidate>, sources: usize) -> Vec<Candidate> {
     let mut heads = Heads::with_capacity(sources);
     let head = |index: usize, candidates: &[Candidate]| {
         let candidate = &candidates[index];
-        Reverse((candidate.place.at, candidate.record.source.host.clone(), candidate.source, index))
+        Reverse((candidate.place.at, candidate.record.source.host.clone(), candidate.stamp, index))
     };
     for index in 0..candidates.len() {
         if index == 0 || candidates[index - 1].source != candidates[index].source {
@@ -406,7 +406,7 @@ mod tests {
             marks: 0,
             source: Arc::new(source),
             position,
-            received_ns: i64::MAX,
+            received_ns: i64::MAX / 8,
             length: 1,
             ids: Vec::new(),
             line: Vec::new(),

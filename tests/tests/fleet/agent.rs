@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use clew_agent::ship::clock::Clock;
 use clew_agent::watermark::{Anchor, Moment, Watermark};
 use clew_proto::v1;
 use fastrand::Rng;
@@ -59,7 +58,6 @@ pub struct Agent {
     pub origin: Instant,
     pub origin_ns: i64,
     pub slide_ppm: i64,
-    measured: Clock,
     anchor: Option<Anchor>,
     watermark: Watermark,
     pinged_ns: i64,
@@ -75,8 +73,6 @@ pub enum Act {
     Batch(usize, usize, usize),
     /// The same, given up.
     Gap(usize, usize, usize),
-    /// What it measured of the clocks: offset, uncertainty; and when that arrives.
-    Measured(i64, i64, u64),
     Watermark(v1::Watermark),
 }
 
@@ -104,7 +100,6 @@ impl Agent {
             origin,
             origin_ns: begin_ns - SECOND * 7_200,
             slide_ppm: random.i64(-100..=100),
-            measured: Clock::default(),
             anchor: None,
             watermark: Watermark::default(),
             pinged_ns: i64::MIN / 2,
@@ -134,13 +129,13 @@ impl Agent {
         }
         if !self.connected {
             self.connected = true;
-            (self.measured, self.anchor) = (Clock::default(), None);
+            self.anchor = None;
             (self.pinged_ns, self.said_ns) = (at_ns - PING_NS, at_ns);
             acts.push(Act::Hello);
         }
         if at_ns - self.pinged_ns >= PING_NS {
             self.pinged_ns = at_ns;
-            acts.extend(self.ping(at_ns, random));
+            self.ping(at_ns, random);
         }
         if at_ns - self.said_ns >= WATERMARK_NS {
             self.said_ns = at_ns;
@@ -156,27 +151,30 @@ impl Agent {
         } else {
             self.watermark.advance(|file| Some(files[file].shipped as u64));
         }
+        if self.said_ns != at_ns {
+            return acts;
+        }
         let reached = self.watermark.reached();
+        let now = Moment { time_ns: self.clock.at(at_ns) as u64, instant: self.instant(at_ns) };
+        let clock = self.anchor.map(|anchor| anchor.reading(now)).unwrap_or_default();
         acts.push(Act::Watermark(v1::Watermark {
             time_ns: reached.map_or(0, |reached| reached.time_ns),
             unread_bytes: 0,
             sources: self.files.len() as u32,
             aggregator_time_ns: reached.zip(self.anchor).map_or(0, |(reached, anchor)| anchor.at(reached.instant)),
+            clock_offset_ns: clock.offset_ns,
+            clock_uncertainty_ns: clock.uncertainty_ns,
+            clock_time_ns: clock.aggregator_ns,
         }));
         acts
     }
 
-    /// The ping carries what was measured before, and what comes back is measured.
-    fn ping(&mut self, at_ns: i64, random: &mut Rng) -> Option<Act> {
-        let mono = |agent: &Self, at_ns: i64| (agent.instant(at_ns) - agent.origin).as_nanos() as u64;
-        let best = self.measured.best(mono(self, at_ns));
+    /// The answer tells the aggregator's time.
+    fn ping(&mut self, at_ns: i64, random: &mut Rng) {
         let (there, back) = (random.i64(MS / 20..self.latency_ns), random.i64(MS / 20..self.latency_ns));
         let (arrived, returned) = (at_ns + there, at_ns + there + back);
-        self.anchor = Some(Anchor { aggregator_ns: arrived as u64, instant: self.instant(returned) });
-        let (sent, received) = (self.clock.at(at_ns) as u64, self.clock.at(returned) as u64);
-        let mono = mono(self, returned);
-        self.measured.exchange(sent, arrived as u64, arrived as u64, received, mono);
-        (best.uncertainty_ns > 0).then_some(Act::Measured(arrived, best.offset_ns, best.uncertainty_ns))
+        let (sent, instant) = (self.instant(at_ns), self.instant(returned));
+        self.anchor = Some(Anchor { aggregator_ns: arrived as u64, instant, round_trip: instant - sent });
     }
 
     /// A pass over all files.

@@ -148,10 +148,27 @@ fn in_order(world: &World, whole: &Whole, name: &str) {
     }
     for (index, place) in ordered.places.iter().enumerate() {
         let moment = truth[index];
+        let spells = || {
+            let state = world.registry.read();
+            let agent = &state.agents[&ordered.records[index].source.agent];
+            let near = agent.clock.spells().iter().filter(|spell| (spell.end_ns - moment).abs() < 20_000_000_000);
+            near.map(|spell| {
+                format!(
+                    "{:+} {:+} {} {}",
+                    spell.begin_ns - moment,
+                    spell.end_ns - moment,
+                    spell.offset_min_ns,
+                    spell.offset_max_ns
+                )
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+        };
         assert!(
             place.earliest <= moment && moment <= place.latest,
-            "{name}: {index} was written at {moment}, which is not in {place:?}\n{}",
-            shown(whole, &truth)
+            "{name}: {index} was written at {moment}, which is not in {place:?}\n{}\nspells:\n{}",
+            shown(whole, &truth),
+            spells()
         );
     }
 }

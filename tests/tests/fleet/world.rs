@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clew_aggregator::catalog::registry::Registry;
+use clew_aggregator::catalog::registry::{Agent as Known, Registry};
 use clew_aggregator::catalog::store::Store;
 use clew_aggregator::id::Canonical;
 use clew_aggregator::record::Record;
@@ -190,9 +190,15 @@ impl World {
         catalog.load(&saved).expect("it was saved");
         let mut state = self.registry.write();
         let saved = saved.read();
-        state.agents.retain(|id, _| saved.agents.contains_key(id));
-        for (id, agent) in &saved.agents {
-            state.agents.insert(*id, agent.clone());
+        let known: Vec<Uuid> = state.agents.keys().copied().collect();
+        for id in known {
+            // Of one whose hello was not saved the WAL knows the sources.
+            let agent = saved.agents.get(&id).cloned().unwrap_or_else(|| Known {
+                host: state.agents[&id].host.clone(),
+                last_seen_ns: state.agents[&id].last_seen_ns,
+                ..Known::default()
+            });
+            state.agents.insert(id, agent);
         }
         for agent in &mut self.agents {
             agent.connected = false;
@@ -218,13 +224,12 @@ impl World {
                 }
             }
             Act::Goodbye => state.goodbye(agent.id, agent.files.iter().map(|file| &file.source)),
-            Act::Measured(arrived, offset_ns, uncertainty_ns) => {
+            Act::Watermark(watermark) => {
+                state.watermark(agent.id, &watermark);
                 if let Some(agent) = state.agents.get_mut(&agent.id) {
                     agent.last_seen_ns = now;
-                    agent.measured(arrived, offset_ns, uncertainty_ns);
                 }
             }
-            Act::Watermark(watermark) => state.watermark(agent.id, &watermark),
             Act::Gap(file, begin, end) => {
                 let gap = GapRecord {
                     source: agent.files[file].source.into_bytes().to_vec(),
@@ -257,7 +262,8 @@ impl World {
 
 /// What may go wrong with an agent.
 fn trouble(agent: &mut Agent, random: &mut Rng, seconds: i64) {
-    let at = |random: &mut Rng| BEGIN_NS + random.i64(0..seconds) * SECOND;
+    // Of an agent that never came nobody can know.
+    let at = |random: &mut Rng| BEGIN_NS + random.i64(3..seconds) * SECOND;
     for _ in 0..random.usize(0..3) {
         let from = at(random);
         agent.away.push((from, from + random.i64(1..60) * SECOND));
