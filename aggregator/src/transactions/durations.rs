@@ -4,20 +4,12 @@
 /// Steps of a power of two.
 const STEPS: u64 = 32;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
-/// All that 64 bits of nanoseconds need.
-const STEPS_ALL: usize = (64 - STEP_BITS as usize + 1) * STEPS as usize;
-
-/// See the module.
-#[derive(Clone)]
+/// See the module. Only the powers of two between the shortest and the longest are there: a group of a few takes some hundred bytes.
+#[derive(Clone, Default)]
 pub struct Durations {
-    counts: Box<[u32; STEPS_ALL]>,
-}
-
-impl Default for Durations {
-    fn default() -> Self {
-        let counts = vec![0; STEPS_ALL].into_boxed_slice();
-        Self { counts: counts.try_into().expect("it has as many") }
-    }
+    /// The step of the first count; of whole powers of two.
+    first: usize,
+    counts: Vec<u32>,
 }
 
 /// The step of a duration.
@@ -39,13 +31,36 @@ impl Durations {
     /// Counts one.
     #[inline]
     pub fn add(&mut self, ns: u64) {
-        let count = &mut self.counts[step(ns)];
+        let step = step(ns);
+        if step.wrapping_sub(self.first) >= self.counts.len() {
+            self.widen(step, step + 1);
+        }
+        let count = &mut self.counts[step - self.first];
         *count = count.saturating_add(1);
+    }
+
+    /// Makes room for the steps from `begin` to before `end`.
+    #[cold]
+    fn widen(&mut self, begin: usize, end: usize) {
+        let begin = begin / STEPS as usize * STEPS as usize;
+        let end = end.next_multiple_of(STEPS as usize);
+        if self.counts.is_empty() {
+            self.first = begin;
+        }
+        if begin < self.first {
+            self.counts.splice(..0, std::iter::repeat_n(0, self.first - begin));
+            self.first = begin;
+        }
+        self.counts.resize(self.counts.len().max(end - self.first), 0);
     }
 
     /// Counts all that `other` has counted.
     pub fn merge(&mut self, other: &Self) {
-        for (count, other) in self.counts.iter_mut().zip(other.counts.iter()) {
+        if other.counts.is_empty() {
+            return;
+        }
+        self.widen(other.first, other.first + other.counts.len());
+        for (count, other) in self.counts[other.first - self.first..].iter_mut().zip(&other.counts) {
             *count = count.saturating_add(*other);
         }
     }
@@ -56,14 +71,14 @@ impl Durations {
         if all == 0 {
             return None;
         }
-        let (mut step, mut below) = (0, u64::from(self.counts[0]));
+        let (mut place, mut below) = (0, u64::from(self.counts[0]));
         Some(shares.map(|share| {
             let rank = ((all as f64 * share).ceil() as u64).clamp(1, all);
             while below < rank {
-                step += 1;
-                below += u64::from(self.counts[step]);
+                place += 1;
+                below += u64::from(self.counts[place]);
             }
-            middle(step)
+            middle(self.first + place)
         }))
     }
 }
@@ -111,7 +126,10 @@ mod tests {
     #[test]
     fn the_ends() {
         assert_eq!((step(0), middle(0)), (0, 0));
-        assert_eq!(step(u64::MAX), STEPS_ALL - 1);
+        assert_eq!(step(u64::MAX), 60 * STEPS as usize - 1);
+        let mut durations = Durations::default();
+        [u64::MAX, 0].into_iter().for_each(|ns| durations.add(ns));
+        assert_eq!(durations.percentiles([0.5]), Some([0]));
         assert_eq!(Durations::default().percentiles([0.5]), None);
     }
 }
