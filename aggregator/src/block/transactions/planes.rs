@@ -38,16 +38,28 @@ pub fn decode(mut input: &[u8], count: usize) -> Option<Vec<u64>> {
     if width > 8 || Some(planes.len()) != width.checked_mul(count) {
         return None;
     }
-    let mut numbers = vec![0; count];
-    for (place, plane) in planes.chunks_exact(count.max(1)).enumerate() {
-        for (number, byte) in numbers.iter_mut().zip(plane) {
-            *number |= u64::from(*byte) << (8 * place);
-        }
-    }
-    if scale != 1 || least != 0 {
-        numbers.iter_mut().for_each(|number| *number = number.wrapping_mul(scale).wrapping_add(least));
-    }
-    Some(numbers)
+    let joined = |number: u64| number.wrapping_mul(scale).wrapping_add(least);
+    Some(match width {
+        0 => vec![joined(0); count],
+        1 => planes.iter().map(|byte| joined(u64::from(*byte))).collect(),
+        2 => join::<2>(planes, count, joined),
+        3 => join::<3>(planes, count, joined),
+        4 => join::<4>(planes, count, joined),
+        5 => join::<5>(planes, count, joined),
+        6 => join::<6>(planes, count, joined),
+        7 => join::<7>(planes, count, joined),
+        _ => join::<8>(planes, count, joined),
+    })
+}
+
+/// A loop for each width: it goes through the planes once, and all at the same time.
+fn join<const WIDTH: usize>(planes: &[u8], count: usize, joined: impl Fn(u64) -> u64) -> Vec<u64> {
+    let planes: [&[u8]; WIDTH] = std::array::from_fn(|place| &planes[place * count..][..count]);
+    let number = |row: usize| {
+        let bytes = planes.iter().enumerate();
+        bytes.fold(0, |number, (place, plane)| number | u64::from(plane[row]) << (8 * place))
+    };
+    (0..count).map(|row| joined(number(row))).collect()
 }
 
 /// A time as a number that keeps the order.
