@@ -112,18 +112,22 @@ impl Summary {
 
     /// Counts the rows of a document that are kept. `entries` are indexes into `numbers`.
     pub fn add_rows(&mut self, rows: &Counted<'_>, numbers: &[usize]) {
-        let mut kept = rows.keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row).peekable();
         let mut entries: Vec<Group> = vec![Group::default(); numbers.len()];
-        // Neighbours mostly are of one bucket of time: its end is found when it comes.
-        while let Some(row) = kept.peek() {
-            let begin = bucket(rows.times[*row], self.interval_ns);
+        let mut kept = rows.keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row).peekable();
+        while let Some(row) = kept.next() {
+            // Neighbours mostly are of one bucket of time: its end is found when it comes.
+            let begin = bucket(rows.times[row], self.interval_ns);
             let last = begin.saturating_add(self.interval_ns - 1);
             let group = self.times.entry(begin).or_default();
-            while let Some(row) = kept.next_if(|row| (begin..=last).contains(&rows.times[*row])) {
+            let mut count = |row: usize| {
                 let (duration, has_errors) = (rows.durations[row], rows.errors[row] > 0);
                 let step = durations::step(duration);
                 group.add_step(step, duration, has_errors);
                 entries[rows.entries[row] as usize].add_step(step, duration, has_errors);
+            };
+            count(row);
+            while let Some(row) = kept.next_if(|row| (begin..=last).contains(&rows.times[*row])) {
+                count(row);
             }
         }
         for (number, group) in numbers.iter().zip(&entries).filter(|(_, group)| group.transactions > 0) {
