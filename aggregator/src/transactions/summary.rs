@@ -110,10 +110,10 @@ impl Summary {
         self.times.entry(bucket(share.time_min, self.interval_ns)).or_default().add(duration, has_errors);
     }
 
-    /// Counts the rows of a document that are kept. `entries` are indexes into `numbers`.
+    /// Counts rows of a document. `entries` are indexes into `numbers`.
     pub fn add_rows(&mut self, rows: &Counted<'_>, numbers: &[usize]) {
         let mut entries: Vec<Group> = vec![Group::default(); numbers.len()];
-        let mut kept = rows.keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row).peekable();
+        let mut kept = (0..rows.times.len()).peekable();
         while let Some(row) = kept.next() {
             // Neighbours mostly are of one bucket of time: its end is found when it comes.
             let begin = bucket(rows.times[row], self.interval_ns);
@@ -160,9 +160,8 @@ impl Summary {
     }
 }
 
-/// Columns of a document's rows, as far as they are counted.
+/// Columns of a document's rows that are counted.
 pub struct Counted<'a> {
-    pub keep: &'a [bool],
     pub entries: &'a [u64],
     pub times: &'a [i64],
     pub durations: &'a [u64],
