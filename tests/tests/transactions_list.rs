@@ -82,7 +82,9 @@ impl Writer {
                 self.lines += 1;
             }
         }
-        self.files.iter_mut().zip(texts).for_each(|(file, text)| drop(file.write(text.as_bytes())));
+        for (file, text) in self.files.iter_mut().zip(texts) {
+            file.write(text.as_bytes());
+        }
     }
 }
 

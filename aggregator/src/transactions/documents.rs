@@ -31,6 +31,10 @@ pub fn find(snapshot: &Snapshot, (from, to): (i64, i64)) -> Result<Vec<Document>
             let fast = reader.fast_fields();
             let (kinds, durations, errors) = (fast.u64("kind")?, fast.u64("duration")?, fast.u64("errors")?);
             let (times_min, times_max) = (fast.i64("time_min")?, fast.i64("time_max")?);
+            // Of blocks, too; a segment is mostly of one stretch of time.
+            if times_min.min_value() >= to || times_max.max_value() < from {
+                continue;
+            }
             for doc in reader.doc_ids_alive() {
                 let continued = match kinds.first(doc) {
                     Some(kind::TRANSACTIONS) => false,

@@ -14,7 +14,7 @@ pub struct Durations {
 
 /// The step of a duration.
 #[inline]
-fn step(ns: u64) -> usize {
+pub fn step(ns: u64) -> usize {
     // Below 2 * STEPS every step is one nanosecond wide.
     let shift = (u64::BITS - (ns | STEPS).leading_zeros() - 1) - STEP_BITS;
     (u64::from(shift) * STEPS + (ns >> shift)) as usize
@@ -28,10 +28,14 @@ fn middle(step: usize) -> u64 {
 }
 
 impl Durations {
-    /// Counts one.
+    /// Counts one of this step.
     #[inline]
+<<<<<<< HEAD
     pub fn add(&mut self, ns: u64) {
         let step = step(ns);
+=======
+    pub fn add(&mut self, step: usize) {
+>>>>>>> list
         if step.wrapping_sub(self.first) >= self.counts.len() {
             self.widen(step, step + 1);
         }
@@ -110,8 +114,8 @@ mod tests {
         ) {
             let (mut durations, mut more) = (Durations::default(), Durations::default());
             let split = split.index(all.len());
-            all[..split].iter().for_each(|ns| durations.add(*ns));
-            all[split..].iter().for_each(|ns| more.add(*ns));
+            all[..split].iter().for_each(|ns| durations.add(step(*ns)));
+            all[split..].iter().for_each(|ns| more.add(step(*ns)));
             durations.merge(&more);
             all.sort_unstable();
             let shares = [0.5, 0.9, 0.99, 1.0];
@@ -128,7 +132,11 @@ mod tests {
         assert_eq!((step(0), middle(0)), (0, 0));
         assert_eq!(step(u64::MAX), 60 * STEPS as usize - 1);
         let mut durations = Durations::default();
+<<<<<<< HEAD
         [u64::MAX, 0].into_iter().for_each(|ns| durations.add(ns));
+=======
+        [u64::MAX, 0].into_iter().for_each(|ns| durations.add(step(ns)));
+>>>>>>> list
         assert_eq!(durations.percentiles([0.5]), Some([0]));
         assert_eq!(Durations::default().percentiles([0.5]), None);
     }

@@ -18,8 +18,8 @@ pub const JOINED_MAX: usize = 1 << 20;
 /// They are in so many maps, which are filled side by side.
 const SHARDS: usize = 16;
 const SHARD_MAX: usize = JOINED_MAX / SHARDS;
-/// Bits of the filter for each of them: one row in 16 that has nothing to do with them is looked at more closely.
-const FILTER_BITS: usize = 16;
+/// Bits of the filter for each of them, two of which are set: one row in some 200 that has nothing to do with them is looked at more closely.
+const FILTER_BITS: usize = 32;
 
 type Shares = HashMap<Canonical, Share, foldhash::fast::RandomState>;
 
@@ -27,7 +27,7 @@ type Shares = HashMap<Canonical, Share, foldhash::fast::RandomState>;
 #[derive(Default)]
 pub struct Joined {
     shards: Vec<Shares>,
-    /// A bit is set if an ID with such a fingerprint is there; its length is a power of two.
+    /// Two bits of a word are set if an ID with such a fingerprint is there; its length is a power of two.
     filter: Vec<u64>,
     /// Some were left out, because there are too many.
     pub is_cut: bool,
@@ -97,8 +97,8 @@ impl Joined {
         let bits = (shards.iter().map(Shares::len).sum::<usize>() * FILTER_BITS).next_power_of_two();
         let mut filter = vec![0; bits.div_ceil(u64::BITS as usize).next_power_of_two()];
         for fingerprint in shards.iter().flat_map(Shares::keys).map(fingerprint) {
-            let (word, bit) = place(&filter, fingerprint);
-            filter[word] |= bit;
+            let (word, bits) = place(&filter, fingerprint);
+            filter[word] |= bits;
         }
         Self { shards, filter, is_cut }
     }
@@ -106,8 +106,8 @@ impl Joined {
     /// Whether an ID with this fingerprint may be there.
     #[inline]
     pub fn may_hold(&self, fingerprint: u64) -> bool {
-        let (word, bit) = place(&self.filter, fingerprint);
-        self.filter[word] & bit != 0
+        let (word, bits) = place(&self.filter, fingerprint);
+        self.filter[word] & bits == bits
     }
 
     /// Whether the ID is there.
@@ -143,8 +143,8 @@ fn shard(fingerprint: u64) -> usize {
     (fingerprint >> 60) as usize % SHARDS
 }
 
-/// Word and bit of a filter.
+/// A word of a filter, and two bits of it.
 #[inline]
 fn place(filter: &[u64], fingerprint: u64) -> (usize, u64) {
-    (fingerprint as usize >> 6 & (filter.len() - 1), 1 << (fingerprint & 63))
+    (fingerprint as usize >> 12 & (filter.len() - 1), 1 << (fingerprint & 63) | 1 << (fingerprint >> 6 & 63))
 }

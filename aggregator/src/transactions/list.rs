@@ -15,6 +15,7 @@ use super::top::{Key, Sort, Top};
 use crate::block::container::{Corrupt, Unzstd};
 use crate::block::standing::Standing;
 use crate::block::transactions;
+use crate::block::transactions::planes::{self, Planes};
 use crate::block::transactions::rows::Rows;
 use crate::block::transactions::share::Share;
 use crate::head::view::{Head, Snapshot};
@@ -223,71 +224,79 @@ impl List {
         &self,
         index: usize,
         rows: &Rows<'_>,
-        mut keep: Vec<bool>,
+        keep: Vec<bool>,
         count: &mut Count,
         unzstd: &mut Unzstd,
     ) -> Result<(), FindError> {
-        let (document, filter) = (&self.documents[index], &self.wanted.filter);
-        let ids = rows.ids()?;
-        // With a query, an alias is what its records are found by.
-        if self.wanted.ids.is_none() {
-            let standings = rows.standings(unzstd)?;
-            retain(&mut keep, &standings, |standing| !Standing::from_byte(standing).is_alias());
+        let kept = self.filtered(index, rows, &keep, unzstd)?;
+        if kept.is_empty() {
+            return Ok(());
         }
-        let times = rows.times(unzstd)?;
-        if document.time_min < filter.times.0 || document.time_max >= filter.times.1 {
-            retain(&mut keep, &times, |time| filter.began(time));
-        }
-        let durations = rows.durations(unzstd)?;
-        if !filter.is_any_duration() {
-            let (least, most) = filter.durations;
-            retain(&mut keep, &durations, |duration| least <= duration && duration <= most);
-        }
-        let errors = rows.errors(unzstd)?;
-        if let Some(wanted) = filter.errors {
-            retain(&mut keep, &errors, |errors| wanted == (errors > 0));
-        }
-        let entries = rows.entries(unzstd)?;
-        if !filter.entries.is_empty() {
-            let wanted: Vec<bool> = rows.services().iter().map(|name| filter.entries.contains(name)).collect();
-            retain(&mut keep, &entries, |entry| wanted[entry as usize]);
-        }
-        if !filter.services.is_empty() {
-            self.retain_services(rows, &mut keep, unzstd)?;
-        }
+        let times: Vec<i64> = rows.times(unzstd)?.pick(&kept).into_iter().map(planes::to_time).collect();
+        let durations = rows.durations(unzstd)?.pick(&kept);
+        let errors = rows.errors(unzstd)?.pick(&kept);
+        let entries = rows.entries(unzstd)?.pick(&kept);
         let numbers: Vec<usize> = rows.services().iter().map(|name| self.names.number(name)).collect();
-        let counted = Counted { keep: &keep, entries: &entries, times: &times, durations: &durations, errors: &errors };
+        if entries.iter().any(|entry| *entry >= numbers.len() as u64) {
+            return Err(Corrupt::Table.into());
+        }
+        let counted = Counted { entries: &entries, times: &times, durations: &durations, errors: &errors };
         count.summary.add_rows(&counted, &numbers);
         let number = match self.wanted.sort {
             Sort::Newest | Sort::Oldest | Sort::Duration => &durations,
             Sort::Errors => &errors,
-            Sort::Records => &rows.records(unzstd)?,
+            Sort::Records => &rows.records(unzstd)?.pick(&kept),
         };
+        let ids = rows.ids()?;
         let (mut lowest, highest) = count.top.ranks();
-        for row in (0..keep.len()).filter(|row| keep[*row]) {
-            let rank = self.wanted.sort.rank(times[row], number[row]);
+        for (place, row) in kept.iter().enumerate() {
+            let rank = self.wanted.sort.rank(times[place], number[place]);
             if rank >= lowest && rank <= highest {
-                let id = ids.get(row).ok_or(Corrupt::Table)?;
-                count.top.offer(Key { rank, id }, Place::Row(index, row));
+                let id = ids.get(*row as usize).ok_or(Corrupt::Table)?;
+                count.top.offer(Key { rank, id }, Place::Row(index, *row as usize));
                 lowest = count.top.ranks().0;
             }
         }
         Ok(())
     }
 
-    fn retain_services(&self, rows: &Rows<'_>, keep: &mut [bool], unzstd: &mut Unzstd) -> Result<(), Corrupt> {
-        let wanted: Vec<bool> = rows.services().iter().map(|name| self.wanted.filter.services.contains(name)).collect();
-        if let Some(masks) = rows.masks(unzstd)? {
-            let bits = wanted.iter().enumerate().map(|(service, wanted)| u64::from(*wanted) << service);
-            let wanted = bits.fold(0, |all, bit| all | bit);
-            retain(keep, &masks, |mask| mask & wanted != 0);
-            return Ok(());
+    /// The rows of `keep` that fulfil the filter. A column is decoded only if it is asked for, and then for the rows that are left.
+    fn filtered(&self, index: usize, rows: &Rows<'_>, keep: &[bool], unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
+        let (document, filter) = (&self.documents[index], &self.wanted.filter);
+        let mut kept: Vec<u32> = (0..keep.len() as u32).filter(|row| keep[*row as usize]).collect();
+        // With a query, an alias is what its records are found by.
+        if self.wanted.ids.is_none() {
+            let standings = rows.standings(unzstd)?;
+            kept.retain(|row| !Standing::from_byte(standings[*row as usize]).is_alias());
         }
-        let touched = rows.touched(unzstd)?;
-        for (row, keep) in keep.iter_mut().enumerate() {
-            *keep &= touched.of(row).iter().any(|service| wanted[*service as usize]);
+        if let Some(wanted) = filter.errors {
+            narrow(&mut kept, &rows.errors(unzstd)?, |errors| wanted == (errors > 0));
         }
-        Ok(())
+        if !filter.is_any_duration() {
+            let (least, most) = filter.durations;
+            narrow(&mut kept, &rows.durations(unzstd)?, |duration| least <= duration && duration <= most);
+        }
+        if document.time_min < filter.times.0 || document.time_max >= filter.times.1 {
+            narrow(&mut kept, &rows.times(unzstd)?, |time| filter.began(planes::to_time(time)));
+        }
+        let named = |names: &[String]| rows.services().iter().map(|name| names.contains(name)).collect::<Vec<bool>>();
+        if !filter.entries.is_empty() {
+            let wanted = named(&filter.entries);
+            let is_wanted = |entry: u64| usize::try_from(entry).ok().and_then(|entry| wanted.get(entry).copied());
+            narrow(&mut kept, &rows.entries(unzstd)?, |entry| is_wanted(entry).unwrap_or(false));
+        }
+        if !filter.services.is_empty() {
+            let wanted = named(&filter.services);
+            if let Some(masks) = rows.masks(unzstd)? {
+                let bits = wanted.iter().enumerate().map(|(service, wanted)| u64::from(*wanted) << service);
+                let wanted = bits.fold(0, |all, bit| all | bit);
+                narrow(&mut kept, &masks, |mask| mask & wanted != 0);
+            } else {
+                let touched = rows.touched(unzstd)?;
+                kept.retain(|row| touched.of(*row as usize).iter().any(|service| wanted[*service as usize]));
+            }
+        }
+        Ok(kept)
     }
 
     /// What was found.
@@ -374,8 +383,10 @@ fn may_pass(document: &Document, filter: &Filter) -> bool {
         && (filter.errors != Some(true) || document.errors > 0)
 }
 
-fn retain<T: Copy>(keep: &mut [bool], column: &[T], is_wanted: impl Fn(T) -> bool) {
-    keep.iter_mut().zip(column).for_each(|(keep, value)| *keep &= is_wanted(*value));
+/// Leaves the rows whose number is wanted.
+fn narrow(kept: &mut Vec<u32>, column: &Planes, is_wanted: impl Fn(u64) -> bool) {
+    let mut numbers = column.pick(kept).into_iter();
+    kept.retain(|_| numbers.next().is_some_and(&is_wanted));
 }
 
 /// Between which times there may be transactions that are wanted.

@@ -6,7 +6,7 @@ use std::sync::{Arc, RwLock};
 
 use hashbrown::HashMap;
 
-use super::durations::Durations;
+use super::durations::{self, Durations};
 use crate::block::transactions::share::Share;
 use crate::search::statistics::bucket;
 
@@ -53,12 +53,16 @@ pub struct Group {
 }
 
 impl Group {
-    #[inline]
     fn add(&mut self, duration: u64, has_errors: bool) {
+        self.add_step(durations::step(duration), duration, has_errors);
+    }
+
+    #[inline]
+    fn add_step(&mut self, step: usize, duration: u64, has_errors: bool) {
         self.transactions += 1;
         self.with_errors += u64::from(has_errors);
         self.duration_max = self.duration_max.max(duration);
-        self.durations.add(duration);
+        self.durations.add(step);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -106,32 +110,28 @@ impl Summary {
         self.times.entry(bucket(share.time_min, self.interval_ns)).or_default().add(duration, has_errors);
     }
 
-    /// Counts the rows of a document that are kept. `entries` are indexes into `numbers`.
+    /// Counts rows of a document. `entries` are indexes into `numbers`.
     pub fn add_rows(&mut self, rows: &Counted<'_>, numbers: &[usize]) {
-        let kept = || rows.keep.iter().enumerate().filter(|(_, keep)| **keep).map(|(row, _)| row);
-        if let Some(highest) = numbers.iter().max() {
-            // Then every entry has its place, and none has to be made on the way.
-            self.entries.resize(self.entries.len().max(highest + 1), None);
-        }
-        for row in kept() {
-            let entry = self.entries[numbers[rows.entries[row] as usize]].get_or_insert_default();
-            entry.add(rows.durations[row], rows.errors[row] > 0);
-        }
-        // Neighbours mostly are of one bucket: it is looked for when it ends.
-        let mut kept = kept().peekable();
-        while let Some(row) = kept.peek() {
-            let begin = bucket(rows.times[*row], self.interval_ns);
-            let end = begin.saturating_add(self.interval_ns);
+        let mut entries: Vec<Group> = vec![Group::default(); numbers.len()];
+        let mut kept = (0..rows.times.len()).peekable();
+        while let Some(row) = kept.next() {
+            // Neighbours mostly are of one bucket of time: its end is found when it comes.
+            let begin = bucket(rows.times[row], self.interval_ns);
+            let last = begin.saturating_add(self.interval_ns - 1);
             let group = self.times.entry(begin).or_default();
-            while let Some(row) = kept.next_if(|row| begin <= rows.times[*row] && rows.times[*row] < end) {
-                group.add(rows.durations[row], rows.errors[row] > 0);
+            let mut count = |row: usize| {
+                let (duration, has_errors) = (rows.durations[row], rows.errors[row] > 0);
+                let step = durations::step(duration);
+                group.add_step(step, duration, has_errors);
+                entries[rows.entries[row] as usize].add_step(step, duration, has_errors);
+            };
+            count(row);
+            while let Some(row) = kept.next_if(|row| (begin..=last).contains(&rows.times[*row])) {
+                count(row);
             }
-            // The last bucket of time has no end that 64 bits hold.
-            if end == i64::MAX
-                && let Some(row) = kept.next_if(|row| rows.times[*row] == i64::MAX)
-            {
-                group.add(rows.durations[row], rows.errors[row] > 0);
-            }
+        }
+        for (number, group) in numbers.iter().zip(&entries).filter(|(_, group)| group.transactions > 0) {
+            self.entry(*number).merge(group);
         }
     }
 
@@ -160,9 +160,8 @@ impl Summary {
     }
 }
 
-/// Columns of a document's rows, as far as they are counted.
+/// Columns of a document's rows that are counted.
 pub struct Counted<'a> {
-    pub keep: &'a [bool],
     pub entries: &'a [u64],
     pub times: &'a [i64],
     pub durations: &'a [u64],

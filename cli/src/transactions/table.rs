@@ -45,14 +45,14 @@ pub fn print(transactions: &[TransactionRow], output: Output, out: &mut impl Wri
         })
         .collect();
     let head = [date.unwrap_or("BEGAN"), "TOOK", "REC", "ERR", "SERVICES"];
-    let width = |column: usize, text: for<'r> fn(&'r Row<'_>) -> &'r str| {
-        rows.iter().map(|row| terminal::columns(text(row))).max().unwrap_or(0).max(terminal::columns(head[column]))
+    let width = |column: usize, texts: &mut dyn Iterator<Item = &str>| {
+        texts.map(terminal::columns).max().unwrap_or(0).max(terminal::columns(head[column]))
     };
     let widths = [
-        width(0, |row| &row.began),
-        width(1, |row| &row.took),
-        width(2, |row| &row.records),
-        width(3, |row| &row.errors.1),
+        width(0, &mut rows.iter().map(|row| row.began.as_str())),
+        width(1, &mut rows.iter().map(|row| row.took.as_str())),
+        width(2, &mut rows.iter().map(|row| row.records.as_str())),
+        width(3, &mut rows.iter().map(|row| row.errors.1.as_str())),
     ];
     let ids = rows.iter().map(|row| terminal::columns(row.id)).max().unwrap_or(0);
     let room = output.width.map_or(usize::MAX, |width| {

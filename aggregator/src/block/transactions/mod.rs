@@ -181,12 +181,13 @@ pub fn shares(
     let share = |row: usize| {
         let touched = touched.of(row).iter();
         let touched = touched.map(|service| Arc::clone(&services[*service as usize]));
+        let time_min = planes::to_time(times.get(row));
         let share = Share {
-            time_min: times[row],
-            time_max: times[row].wrapping_add_unsigned(durations[row]),
-            records: records[row],
-            errors: errors[row],
-            services: touched.map(|service| Touched { service, first: times[row] }).collect(),
+            time_min,
+            time_max: time_min.wrapping_add_unsigned(durations.get(row)),
+            records: records.get(row),
+            errors: errors.get(row),
+            services: touched.map(|service| Touched { service, first: time_min }).collect(),
             standing: Standing::from_byte(standings[row]),
         };
         Some((ids.get(row)?, share))

@@ -9,6 +9,8 @@
 
 use crate::block::varint::{put, take};
 
+/// With fewer rows than one in so many, each of them is put together by itself.
+const PICKED_ONE_BY_ONE: usize = 4;
 /// Units that numbers of nanoseconds often have in common.
 const SCALES: [u64; 3] = [1_000_000_000, 1_000_000, 1_000];
 
@@ -29,25 +31,76 @@ pub fn encode(numbers: &[u64]) -> Vec<u8> {
     out
 }
 
-/// The reverse of [`encode`]; none when these are not `count` numbers. What adds up to more than 64 bits wraps around.
-pub fn decode(mut input: &[u8], count: usize) -> Option<Vec<u64>> {
-    let least = take(&mut input)?;
-    let scale = take(&mut input)?;
-    let (width, planes) = input.split_first()?;
-    let width = usize::from(*width);
-    if width > 8 || Some(planes.len()) != width.checked_mul(count) {
-        return None;
+/// What [`encode`] made. What adds up to more than 64 bits wraps around.
+pub struct Planes {
+    bytes: Vec<u8>,
+    /// Where the first plane begins.
+    begin: usize,
+    count: usize,
+    width: usize,
+    scale: u64,
+    least: u64,
+}
+
+impl Planes {
+    /// None when these are not `count` numbers.
+    pub fn open(bytes: Vec<u8>, count: usize) -> Option<Self> {
+        let mut input = &bytes[..];
+        let least = take(&mut input)?;
+        let scale = take(&mut input)?;
+        let (width, planes) = input.split_first()?;
+        let width = usize::from(*width);
+        if width > 8 || Some(planes.len()) != width.checked_mul(count) {
+            return None;
+        }
+        let begin = bytes.len() - planes.len();
+        Some(Self { bytes, begin, count, width, scale, least })
     }
-    let mut numbers = vec![0; count];
-    for (place, plane) in planes.chunks_exact(count.max(1)).enumerate() {
-        for (number, byte) in numbers.iter_mut().zip(plane) {
-            *number |= u64::from(*byte) << (8 * place);
+
+    fn joined(&self, number: u64) -> u64 {
+        number.wrapping_mul(self.scale).wrapping_add(self.least)
+    }
+
+    /// One number.
+    pub fn get(&self, row: usize) -> u64 {
+        assert!(row < self.count, "a row that is there");
+        let bytes = (0..self.width).map(|plane| self.bytes[self.begin + plane * self.count + row]);
+        self.joined(bytes.rev().fold(0, |number, byte| number << 8 | u64::from(byte)))
+    }
+
+    /// The numbers of some rows, in that order.
+    pub fn pick(&self, rows: &[u32]) -> Vec<u64> {
+        if rows.len() < self.count / PICKED_ONE_BY_ONE {
+            return rows.iter().map(|row| self.get(*row as usize)).collect();
+        }
+        let all = self.all();
+        if rows.len() == self.count { all } else { rows.iter().map(|row| all[*row as usize]).collect() }
+    }
+
+    /// All of them. There is a loop for each width: it goes through the planes once, and all at the same time.
+    pub fn all(&self) -> Vec<u64> {
+        match self.width {
+            0 => vec![self.joined(0); self.count],
+            1 => self.bytes[self.begin..].iter().map(|byte| self.joined(u64::from(*byte))).collect(),
+            2 => self.join::<2>(),
+            3 => self.join::<3>(),
+            4 => self.join::<4>(),
+            5 => self.join::<5>(),
+            6 => self.join::<6>(),
+            7 => self.join::<7>(),
+            _ => self.join::<8>(),
         }
     }
-    if scale != 1 || least != 0 {
-        numbers.iter_mut().for_each(|number| *number = number.wrapping_mul(scale).wrapping_add(least));
+
+    fn join<const WIDTH: usize>(&self) -> Vec<u64> {
+        let planes: [&[u8]; WIDTH] =
+            std::array::from_fn(|plane| &self.bytes[self.begin + plane * self.count..][..self.count]);
+        let number = |row: usize| {
+            let bytes = planes.iter().enumerate();
+            bytes.fold(0, |number, (place, plane)| number | u64::from(plane[row]) << (8 * place))
+        };
+        (0..self.count).map(|row| self.joined(number(row))).collect()
     }
-    Some(numbers)
 }
 
 /// A time as a number that keeps the order.
@@ -75,7 +128,13 @@ mod tests {
                 proptest::collection::vec(0u64..3, 0..50),
             ],
         ) {
-            prop_assert_eq!(decode(&encode(&numbers), numbers.len()), Some(numbers));
+            let planes = Planes::open(encode(&numbers), numbers.len()).expect("that many numbers");
+            prop_assert_eq!(planes.all(), &numbers[..]);
+            for step in [1, 2, 7] {
+                let rows: Vec<u32> = (0..numbers.len() as u32).step_by(step).collect();
+                let picked: Vec<u64> = numbers.iter().copied().step_by(step).collect();
+                prop_assert_eq!(planes.pick(&rows), picked);
+            }
         }
 
         #[test]
@@ -86,7 +145,9 @@ mod tests {
 
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40), count in 0usize..20) {
-            let _ = decode(&bytes, count);
+            if let Some(planes) = Planes::open(bytes, count) {
+                prop_assert_eq!(planes.all().len(), count);
+            }
         }
     }
 

@@ -1,18 +1,19 @@
 //! A document's rows, column by column: a reader decodes only what it needs.
 
 use super::ids::Ids;
-use super::{Column, ROWS_MAX, planes};
+use super::planes::Planes;
+use super::{Column, ROWS_MAX};
 use crate::block::container::{Corrupt, Reader, Unzstd};
 use crate::block::varint::{take, take_bytes};
 
-/// See the module. Columns have as many entries as there are rows, and indexes of services are below their number.
+/// See the module. Columns have as many entries as there are rows.
 pub struct Rows<'a> {
     reader: Reader<'a>,
     count: usize,
     services: Vec<String>,
 }
 
-/// The services of rows, by index; the entry first.
+/// The services of rows, by index, all of them below the number of services; the entry first.
 pub struct Touched {
     services: Vec<u32>,
     ends: Vec<u32>,
@@ -62,40 +63,38 @@ impl<'a> Rows<'a> {
         ids.ok_or(Corrupt::Column(Column::Ids as u8))
     }
 
-    fn planes(&self, column: Column, unzstd: &mut Unzstd) -> Result<Vec<u64>, Corrupt> {
+    fn planes(&self, column: Column, unzstd: &mut Unzstd) -> Result<Planes, Corrupt> {
         let plain = self.reader.plain(column as u8, unzstd)?;
-        planes::decode(&plain, self.count).ok_or(Corrupt::Column(column as u8))
+        Planes::open(plain, self.count).ok_or(Corrupt::Column(column as u8))
     }
 
-    /// Earliest times, nanoseconds since the epoch.
-    pub fn times(&self, unzstd: &mut Unzstd) -> Result<Vec<i64>, Corrupt> {
-        Ok(self.planes(Column::Times, unzstd)?.into_iter().map(planes::to_time).collect())
+    /// Earliest times (`planes::to_time`).
+    pub fn times(&self, unzstd: &mut Unzstd) -> Result<Planes, Corrupt> {
+        self.planes(Column::Times, unzstd)
     }
 
     /// Nanoseconds.
-    pub fn durations(&self, unzstd: &mut Unzstd) -> Result<Vec<u64>, Corrupt> {
+    pub fn durations(&self, unzstd: &mut Unzstd) -> Result<Planes, Corrupt> {
         self.planes(Column::Durations, unzstd)
     }
 
     /// How many records each has.
-    pub fn records(&self, unzstd: &mut Unzstd) -> Result<Vec<u64>, Corrupt> {
+    pub fn records(&self, unzstd: &mut Unzstd) -> Result<Planes, Corrupt> {
         self.planes(Column::Records, unzstd)
     }
 
     /// How many of them are errors.
-    pub fn errors(&self, unzstd: &mut Unzstd) -> Result<Vec<u64>, Corrupt> {
+    pub fn errors(&self, unzstd: &mut Unzstd) -> Result<Planes, Corrupt> {
         self.planes(Column::Errors, unzstd)
     }
 
-    /// Indexes of entry services.
-    pub fn entries(&self, unzstd: &mut Unzstd) -> Result<Vec<u64>, Corrupt> {
-        let entries = self.planes(Column::Entries, unzstd)?;
-        let is_known = |entry: &u64| *entry < self.services.len() as u64;
-        entries.iter().all(is_known).then_some(entries).ok_or(Corrupt::Column(Column::Entries as u8))
+    /// Indexes of entry services. Whoever uses one has to see that it is below their number.
+    pub fn entries(&self, unzstd: &mut Unzstd) -> Result<Planes, Corrupt> {
+        self.planes(Column::Entries, unzstd)
     }
 
     /// A bit for each service that was touched; none when there are more services than bits.
-    pub fn masks(&self, unzstd: &mut Unzstd) -> Result<Option<Vec<u64>>, Corrupt> {
+    pub fn masks(&self, unzstd: &mut Unzstd) -> Result<Option<Planes>, Corrupt> {
         self.reader.has(Column::Masks as u8).then(|| self.planes(Column::Masks, unzstd)).transpose()
     }
 
@@ -107,14 +106,15 @@ impl<'a> Rows<'a> {
 
     /// The services of every row, in order.
     pub fn touched(&self, unzstd: &mut Unzstd) -> Result<Touched, Corrupt> {
-        let entries = self.entries(unzstd)?;
+        let entries = self.entries(unzstd)?.all();
         let others = self.reader.plain(Column::Others as u8, unzstd)?;
         let mut input = &others[..];
         let mut touched = Touched { services: Vec::new(), ends: Vec::with_capacity(entries.len()) };
+        let is_known = |service: &u64| *service < self.services.len() as u64;
         let mut row = |entry: u64| {
-            touched.services.push(entry as u32);
+            touched.services.push(Some(entry).filter(is_known)? as u32);
             for _ in 0..take(&mut input)? {
-                let other = take(&mut input).filter(|other| *other < self.services.len() as u64)?;
+                let other = take(&mut input).filter(is_known)?;
                 touched.services.push(other as u32);
             }
             touched.ends.push(u32::try_from(touched.services.len()).ok()?);
