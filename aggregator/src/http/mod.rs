@@ -11,6 +11,7 @@
 //! | `search` | `/api/v1/logs/search` |
 //! | `context` | `/api/v1/logs/context` |
 //! | `tail` | `/api/v1/logs/tail` |
+//! | `services` | `/api/v1/services`, and who calls whom |
 //! | `transaction` | `/api/v1/transactions/{id}`, and what lies below it |
 //! | `transactions_list` | `/api/v1/transactions` |
 //! | `status` | `/api/v1/status/*` |
@@ -33,6 +34,7 @@ pub mod problem;
 pub mod process;
 pub mod router;
 pub mod search;
+pub mod services;
 pub mod status;
 pub mod tail;
 pub mod transaction;

@@ -7,7 +7,8 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use super::analysis::{facets, fields, histogram, statistics};
 use super::api::Api;
 use super::problem::Problem;
-use super::transaction::{export, page, stream};
+use super::services;
+use super::transaction::{compare, export, page, stream};
 use super::{context, deletions, openapi, process, search, status, tail, transactions_list};
 
 /// One route; a path has several of them where its methods do different things.
@@ -44,6 +45,9 @@ pub const ROUTES: &[Route] = &[
     }),
     Route::new("/api/v1/transactions/{id}", READ, page::PARAMETERS, |methods| on(methods, page::get)),
     Route::new("/api/v1/transactions/{id}/stream", READ, stream::PARAMETERS, |methods| on(methods, stream::stream)),
+    Route::new("/api/v1/transactions/{id}/compare", READ, compare::PARAMETERS, |methods| on(methods, compare::compare)),
+    Route::new("/api/v1/services", READ, services::PARAMETERS, |methods| on(methods, services::services)),
+    Route::new("/api/v1/services/graph", READ, services::GRAPH_PARAMETERS, |methods| on(methods, services::graph)),
     Route::new("/api/v1/transactions/{id}/export", READ, export::PARAMETERS, |methods| on(methods, export::export)),
     Route::new("/api/v1/admin/deletions", READ, &[], |methods| on(methods, deletions::list)),
     Route::new("/api/v1/admin/deletions", CHANGE, deletions::PARAMETERS, |methods| on(methods, deletions::create)),

@@ -1,7 +1,8 @@
 //! One transaction as a whole: its records under all of its IDs, in order; who wrote what, where time went; and whether that is
 //! all of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -13,8 +14,9 @@ use super::order::{self, Ordered};
 use super::silence::{self, Silences};
 use super::span;
 use super::template::{Miner, Templates};
-use crate::catalog::host_clock::Reading;
+use crate::catalog::host_clock::{HostClock, Reading};
 use crate::id::Canonical;
+use crate::record::Record;
 
 /// How a transaction is put together.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +87,7 @@ pub fn assemble<C: Carriers + Damage>(
         bridge::Transaction { records: carriers.records(asked)?, ..bridge::Transaction::default() }
     };
     let clocks = said.clocks();
-    let ordered = order::order(transaction.records, &clocks, |record| span::of(&record.line));
+    let ordered = in_order(transaction.records, &clocks);
     let Some(found) = found(&ordered, carriers.blocks_damaged()) else { return Ok(None) };
     let mut miner = Miner::default();
     let texts: Vec<_> = ordered.records.iter().map(|record| miner.line(&record.line)).collect();
@@ -122,6 +124,11 @@ pub fn assemble<C: Carriers + Damage>(
         clocks,
         ordered,
     }))
+}
+
+/// Records in order, their spans read from their lines.
+pub fn in_order(records: Vec<Record>, clocks: &HashMap<Uuid, Arc<HostClock>>) -> Ordered {
+    order::order(records, clocks, |record| span::of(&record.line))
 }
 
 impl Ordered {

@@ -72,8 +72,7 @@ pub fn put_text(text: &[u8], out: &mut Vec<u8>) {
     Masker { text, at: 0, kept: 0, out, is_masked: false }.run();
 }
 
-/// A byte is part of a word, unless it is blank or a separator.
-const WORD: u8 = 0;
+/// What bytes are: all but blanks and separators are part of a word.
 const DIGIT: u8 = 1;
 /// A hexadecimal digit that is a letter.
 const HEX: u8 = 2;

@@ -30,12 +30,7 @@ fn middle(step: usize) -> u64 {
 impl Durations {
     /// Counts one of this step.
     #[inline]
-<<<<<<< HEAD
-    pub fn add(&mut self, ns: u64) {
-        let step = step(ns);
-=======
     pub fn add(&mut self, step: usize) {
->>>>>>> list
         if step.wrapping_sub(self.first) >= self.counts.len() {
             self.widen(step, step + 1);
         }
@@ -132,11 +127,7 @@ mod tests {
         assert_eq!((step(0), middle(0)), (0, 0));
         assert_eq!(step(u64::MAX), 60 * STEPS as usize - 1);
         let mut durations = Durations::default();
-<<<<<<< HEAD
-        [u64::MAX, 0].into_iter().for_each(|ns| durations.add(ns));
-=======
         [u64::MAX, 0].into_iter().for_each(|ns| durations.add(step(ns)));
->>>>>>> list
         assert_eq!(durations.percentiles([0.5]), Some([0]));
         assert_eq!(Durations::default().percentiles([0.5]), None);
     }

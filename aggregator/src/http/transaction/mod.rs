@@ -9,10 +9,14 @@
 //! | `stream` | `/api/v1/transactions/{id}/stream`: as it grows, until it is settled |
 //! | `export` | `/api/v1/transactions/{id}/export`: as a file to keep or to send |
 //! | `html` | that file as a page of its own |
+//! | `others` | recent transactions, put together to be compared or counted |
+//! | `compare` | `/api/v1/transactions/{id}/compare`: what it has that others have not |
 
 pub mod asked;
+pub mod compare;
 pub mod export;
 pub mod html;
+pub mod others;
 pub mod page;
 pub mod reasons;
 pub mod shown;

@@ -154,6 +154,8 @@ fn silences(whole: &Whole) -> Value {
         json!({
             "after": silence.after,
             "before": silence.before,
+            "begin": rfc3339(whole.ordered.places[silence.after].at),
+            "end": rfc3339(whole.ordered.places[silence.before].at),
             "duration_ns": silence.duration_ns,
             "uncertainty_ns": silence.uncertainty_ns,
             "from_lane": silence.from_lane,

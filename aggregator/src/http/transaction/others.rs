@@ -1,0 +1,77 @@
+//! Recent transactions, put together one by one, each in a turn of its own: for a comparison, and for the graph of services.
+
+use std::time::Instant;
+
+use super::super::api::Api;
+use super::super::problem::Problem;
+use crate::block::transactions::share::Share;
+use crate::id::Canonical;
+use crate::trace::assemble;
+use crate::trace::completeness::Said;
+use crate::trace::order::Ordered;
+use crate::transactions::filter::Filter;
+use crate::transactions::list::Wanted;
+use crate::transactions::top::Sort;
+
+/// Larger ones are passed over: they are nobody's usual request.
+const RECORDS_MAX: u64 = 5_000;
+/// Records of all of them together.
+const RECORDS_ALL_MAX: usize = 200_000;
+
+/// Which ones.
+pub struct Recent {
+    /// From the first to before the second.
+    pub times: (i64, i64),
+    /// They came in at one of these services; empty: anywhere.
+    pub entries: Vec<String>,
+    /// So many at most, the newest ones.
+    pub limit: usize,
+}
+
+/// The others, the newest first.
+pub struct Others {
+    /// Each with its row in the list and its records in order.
+    pub transactions: Vec<((Canonical, Share), Ordered)>,
+    /// The time was up, or there were too many records, before all had been put together.
+    pub is_partial: bool,
+}
+
+/// Puts them together. Bridges are not gone over: what is compared is alike, and what is counted is many.
+pub async fn find(api: &Api, recent: Recent, deadline: Instant, but: &[Canonical]) -> Result<Others, Problem> {
+    let wanted = Wanted {
+        filter: Filter {
+            times: recent.times,
+            services: Vec::new(),
+            entries: recent.entries,
+            durations: (0, u64::MAX),
+            errors: None,
+        },
+        ids: None,
+        sort: Sort::Newest,
+        limit: recent.limit,
+        after: None,
+    };
+    let (listed, is_late) = api.store.list(wanted, Some(deadline)).await.ok_or(Problem::Stopping)??;
+    let mut others = Others { transactions: Vec::new(), is_partial: is_late };
+    let is_other = |id: &Canonical| !but.iter().any(|known| known.same(id));
+    let mut records = 0;
+    for (id, share) in
+        listed.transactions.into_iter().filter(|(id, share)| share.records <= RECORDS_MAX && is_other(id))
+    {
+        if Instant::now() >= deadline || records >= RECORDS_ALL_MAX {
+            others.is_partial = true;
+            break;
+        }
+        let wanted = id.clone();
+        let ordered = api.store.answer(move |store| {
+            let clocks = Said::now(&store.registry.read()).clocks();
+            Ok::<_, Problem>(assemble::in_order(store.head.find(&[wanted])?.records, &clocks))
+        });
+        let ordered = ordered.await.ok_or(Problem::Stopping)??;
+        records += ordered.records.len();
+        if !ordered.records.is_empty() {
+            others.transactions.push(((id, share), ordered));
+        }
+    }
+    Ok(others)
+}
