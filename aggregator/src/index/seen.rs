@@ -139,7 +139,7 @@ impl Filter {
     }
 
     fn block(&self, fingerprint: u64) -> usize {
-        ((fingerprint >> 32) * self.blocks.len() as u64 >> 32) as usize
+        (((fingerprint >> 32) * self.blocks.len() as u64) >> 32) as usize
     }
 
     fn insert(&mut self, fingerprint: u64) {

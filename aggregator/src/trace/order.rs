@@ -372,10 +372,8 @@ fn note(best: &mut [(i64, usize); 2], value: i64, source: usize, is_better: impl
     } else if is_better(value, best[0].0) {
         best[1] = best[0];
         best[0] = (value, source);
-    } else if best[1].1 == source || is_better(value, best[1].0) {
-        if is_better(value, best[1].0) || best[1].1 != source {
-            best[1] = (value, source);
-        }
+    } else if is_better(value, best[1].0) {
+        best[1] = (value, source);
     }
 }
 
@@ -581,7 +579,7 @@ mod tests {
                 (agent as u128, -uncertainty * 1000, uncertainty * 1000)
             }).collect();
             let clocks = clocks(&offsets);
-            let exact = order(records.clone(), &clocks, no_spans);
+            let exact = order(records, &clocks, no_spans);
             let mut rough: Vec<_> = Vec::new();
             for (index, record) in exact.records.iter().enumerate() {
                 let mut candidate = candidate(record.clone(), record.source.id.as_u128() as usize, &no_spans);

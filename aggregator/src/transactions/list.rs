@@ -193,7 +193,7 @@ impl List {
         transactions::with_rows(stored_rows(&stored), unzstd, |rows, unzstd| {
             let keep = self.keep_whole(rows, count, unzstd)?;
             if may_pass(&self.documents[index], &self.wanted.filter) && keep.contains(&true) {
-                self.count(index, rows, keep, count, unzstd)?;
+                self.count(index, rows, &keep, count, unzstd)?;
             }
             Ok(())
         })
@@ -224,11 +224,11 @@ impl List {
         &self,
         index: usize,
         rows: &Rows<'_>,
-        keep: Vec<bool>,
+        keep: &[bool],
         count: &mut Count,
         unzstd: &mut Unzstd,
     ) -> Result<(), FindError> {
-        let kept = self.filtered(index, rows, &keep, unzstd)?;
+        let kept = self.filtered(index, rows, keep, unzstd)?;
         if kept.is_empty() {
             return Ok(());
         }

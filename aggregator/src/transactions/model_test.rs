@@ -304,7 +304,7 @@ fn id(random: &mut Rng, transaction: u64) -> SpelledId {
     match random.u8(..8) {
         0 => SpelledId::new(format!("req-{transaction}").as_bytes(), IdKind::Request as u8),
         1 => SpelledId::new(format!("session-{}", transaction / 2).as_bytes(), IdKind::Correlation as u8),
-        2 => SpelledId::new(trace[16..].as_bytes(), IdKind::Trace as u8),
+        2 => SpelledId::new(&trace.as_bytes()[16..], IdKind::Trace as u8),
         3 => SpelledId::new(trace.to_uppercase().as_bytes(), IdKind::Trace as u8),
         _ => SpelledId::new(trace.as_bytes(), IdKind::Trace as u8),
     }

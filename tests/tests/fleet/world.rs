@@ -159,7 +159,7 @@ impl World {
             let now = BEGIN_NS + step * STEP_NS;
             for index in 0..self.agents.len() {
                 let acts = self.agents[index].step(now, &mut self.random);
-                acts.into_iter().for_each(|act| self.take(index, act, now));
+                acts.iter().for_each(|act| self.take(index, act, now));
             }
             if step % 200 == 0 {
                 catalog.save(&self.registry, 0).expect("saved");
@@ -207,7 +207,7 @@ impl World {
         catalog
     }
 
-    fn take(&mut self, index: usize, act: Act, now: i64) {
+    fn take(&mut self, index: usize, act: &Act, now: i64) {
         let agent = &self.agents[index];
         let mut state = self.registry.write();
         match act {
@@ -225,12 +225,13 @@ impl World {
             }
             Act::Goodbye => state.goodbye(agent.id, agent.files.iter().map(|file| &file.source)),
             Act::Watermark(watermark) => {
-                state.watermark(agent.id, &watermark);
+                state.watermark(agent.id, watermark);
                 if let Some(agent) = state.agents.get_mut(&agent.id) {
                     agent.last_seen_ns = now;
                 }
             }
             Act::Gap(file, begin, end) => {
+                let (file, begin, end) = (*file, *begin, *end);
                 let gap = GapRecord {
                     source: agent.files[file].source.into_bytes().to_vec(),
                     begin: begin as u64 * LINE_BYTES,
@@ -240,7 +241,7 @@ impl World {
                 state.apply(&Event::Gap(gap), now);
             }
             Act::Batch(file, begin, end) => {
-                let file = &agent.files[file];
+                let (file, begin, end) = (&agent.files[*file], *begin, *end);
                 let received_ns = now + self.random.i64(MS / 20..agent.latency_ns);
                 let batch = BatchRecord {
                     source: file.source.into_bytes().to_vec(),

@@ -19,14 +19,14 @@ pub fn encode(numbers: &[u64]) -> Vec<u8> {
     let least = numbers.iter().copied().min().unwrap_or_default();
     let scale = SCALES.into_iter().find(|scale| numbers.iter().all(|number| (number - least) % scale == 0));
     let scale = scale.unwrap_or(1);
-    let all = numbers.iter().fold(0, |all, number| all | (number - least) / scale);
+    let all = numbers.iter().fold(0, |all, number| all | ((number - least) / scale));
     let width = (u64::BITS - all.leading_zeros()).div_ceil(8);
     let mut out = Vec::with_capacity(numbers.len() * width as usize + 20);
     put(&mut out, least);
     put(&mut out, scale);
     out.push(width as u8);
     for plane in 0..width {
-        out.extend(numbers.iter().map(|number| ((number - least) / scale >> (8 * plane)) as u8));
+        out.extend(numbers.iter().map(|number| (((number - least) / scale) >> (8 * plane)) as u8));
     }
     out
 }

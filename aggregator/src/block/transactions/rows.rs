@@ -111,7 +111,7 @@ impl<'a> Rows<'a> {
         let mut input = &others[..];
         let mut touched = Touched { services: Vec::new(), ends: Vec::with_capacity(entries.len()) };
         let is_known = |service: &u64| *service < self.services.len() as u64;
-        let mut row = |entry: u64| {
+        let row = |entry: u64| {
             touched.services.push(Some(entry).filter(is_known)? as u32);
             for _ in 0..take(&mut input)? {
                 let other = take(&mut input).filter(is_known)?;
@@ -120,7 +120,7 @@ impl<'a> Rows<'a> {
             touched.ends.push(u32::try_from(touched.services.len()).ok()?);
             Some(())
         };
-        let parsed = entries.into_iter().try_for_each(|entry| row(entry));
+        let parsed = entries.into_iter().try_for_each(row);
         parsed.map(|()| touched).ok_or(Corrupt::Column(Column::Others as u8))
     }
 }
