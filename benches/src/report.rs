@@ -23,6 +23,10 @@ pub struct Results {
     pub phrase_ms: Option<f64>,
     pub histogram_ms: Option<f64>,
     pub scan_gb_per_s: Option<f64>,
+    /// One transaction with its first 500 records: of 20, 1,000 and 100,000 records.
+    pub txn_20_ms: Option<f64>,
+    pub txn_1000_ms: Option<f64>,
+    pub txn_100000_ms: Option<f64>,
     /// The newest 50 of five million transactions, and the summary of all; of those with errors; of the slow ones of a service.
     pub txn_list_ms: Option<f64>,
     pub txn_list_errors_ms: Option<f64>,
@@ -209,6 +213,9 @@ impl Results {
             row("phrase_ms", self.phrase_ms, AtMost(20.0), "VictoriaLogs 124, Quickwit 34"),
             row("histogram_ms", self.histogram_ms, AtMost(5.0), "VictoriaLogs 50, Quickwit 29"),
             row("scan_gb_per_s", self.scan_gb_per_s, AtLeast(2.0), "zstd alone decompresses 2.9"),
+            row("txn_20_ms", self.txn_20_ms, AtMost(1.0), ""),
+            row("txn_1000_ms", self.txn_1000_ms, AtMost(10.0), ""),
+            row("txn_100000_ms", self.txn_100000_ms, AtMost(500.0), ""),
             row("txn_list_ms", self.txn_list_ms, AtMost(50.0), ""),
             row("txn_list_errors_ms", self.txn_list_errors_ms, AtMost(50.0), ""),
             row("txn_list_slow_ms", self.txn_list_slow_ms, AtMost(50.0), ""),

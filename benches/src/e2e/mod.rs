@@ -5,6 +5,7 @@
 //! | `ship` | CPU, memory, throughput and disk while the corpus is shipped, the last commit included |
 //! | `query` | a transaction by its ID: first after a restart, and warm |
 //! | `search` | rare words, phrases, a histogram, and how fast text is gone through when the index says nothing |
+//! | `assembly` | one transaction of 20, 1,000 and 100,000 records, as its page shows it |
 //! | `list` | transactions in a list: a page and the summary of five million |
 //! | `visible` | from a line's write to its being found |
 //! | `load` | twenty who search at the same time while an agent ships at full speed, and what it costs the agent |
@@ -16,6 +17,7 @@
 //! | `large` | a run of its own: 100 million records, and some of the questions of `query` and `search` |
 //! | `passes` | its input: the corpus again and again |
 
+mod assembly;
 mod backlog;
 mod idle;
 mod kill;
@@ -75,6 +77,7 @@ enum Part {
     Ship,
     Query,
     Search,
+    Assembly,
     List,
     Visible,
     Load,
@@ -124,7 +127,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         machine: Machine::this(),
         ..Results::default()
     };
-    let parts: [(Part, PartRun); 13] = [
+    let parts: [(Part, PartRun); 14] = [
         (Part::Reference, |bench, results| {
             results.reference = Some(reference::measure(&bench.corpus.files()?)?);
             Ok(())
@@ -132,6 +135,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         (Part::Ship, ship::run),
         (Part::Query, query::run),
         (Part::Search, search::run),
+        (Part::Assembly, assembly::run),
         (Part::List, list::run),
         (Part::Visible, visible::run),
         (Part::Load, load::run),
