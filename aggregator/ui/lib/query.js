@@ -9,6 +9,7 @@ const BUILT_IN = new Set(["service", "host", "file", "source", "level", "severit
  * @param {boolean} [ofLine] a key of the line, even if it is called as a built-in field
  */
 export function fieldName(name, ofLine = false) {
+  if (/^\.[\w.@-]+$/.test(name)) return name;
   const plain = /^[A-Za-z_@][\w.@-]*$/.test(name);
   const text = plain ? name : /^\d[\w.]*$/.test(name) ? `.${name}` : `"${escaped(name)}"`;
   return ofLine && plain && (BUILT_IN.has(name) || name.startsWith("label.")) ? `.${text}` : text;
@@ -30,10 +31,9 @@ export const quoted = (value) => (/^[A-Za-z0-9_]+$/.test(value) && !/^(AND|OR|NO
  */
 export function term(name, value, how = {}) {
   const field = fieldName(name, how.ofLine);
-  if (how.number) return `${field}:${/^\d+$/.test(value) ? value : `"${escaped(value)}"`}`;
-  // A word alone would also find texts that hold it.
-  const exact = how.ofLine ? `"${escaped(value)}"` : quoted(value);
-  return `${field}:${exact}`;
+  // A number is meant as one, however it was written; of text a word alone would also find what merely holds it.
+  if (how.number && /^\d+(\.\d+)?$/.test(value)) return `${field}:${value}`;
+  return `${field}:${BUILT_IN.has(name) && !how.ofLine ? quoted(value) : `"${escaped(value)}"`}`;
 }
 
 /**

@@ -28,7 +28,7 @@ const FLAGS = /** @type {Record<string, string>} */ ({
 const ORIGINS = /** @type {Record<string, string>} */ ({ record: "as the record says", inherited: "of the record before it", reading: "when it was read: the record has none" });
 
 /** @param {string} q @param {Record<string, string>} [more] */
-export const searchAddress = (q, more = {}) => `/search?${new URLSearchParams({ q, ...more })}`;
+export const searchAddress = (q, more = {}) => `/search?${new URLSearchParams({ q, from: "all", ...more })}`;
 
 /**
  * @param {{
