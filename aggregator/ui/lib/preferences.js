@@ -1,9 +1,9 @@
 // What a reader chose, kept by the browser: theme, zone, raw lines. A browser that keeps nothing is fine as well.
 
-/** @typedef {{theme: "auto" | "light" | "dark", zone: "utc" | "local", lines: "tidy" | "raw", folds: "on" | "off"}} Preferences */
+/** @typedef {{theme: "auto" | "light" | "dark", zone: "utc" | "local", lines: "tidy" | "raw", folds: "on" | "off", silences: "long" | "short"}} Preferences */
 
 /** @type {Preferences} */
-const defaults = { theme: "auto", zone: "utc", lines: "tidy", folds: "on" };
+const defaults = { theme: "auto", zone: "utc", lines: "tidy", folds: "on", silences: "long" };
 
 /** @type {Set<() => void>} */
 const listeners = new Set();

@@ -20,7 +20,7 @@ export function Graph({ graph, services }) {
   const place = (name) => layout.places.get(name) ?? { x: 0, y: 0 };
   return html`<div class="graph scroll-x" tabindex="0" role="group" aria-label="Graph of services">
     <svg viewBox=${`0 0 ${layout.width} ${layout.height}`} style=${{ minWidth: `${Math.min(layout.width, 760)}px`, maxWidth: `${layout.width * 1.15}px`, margin: "0 auto" }} role="group" aria-label="Services and their calls">
-      <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto"><path class="arrow-head" d="M0 .8 7.5 4 0 7.2Z" /></marker></defs>
+      <defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="9" markerHeight="9" markerUnits="userSpaceOnUse" orient="auto"><path class="arrow-head" d="M0 .8 7.5 4 0 7.2Z" /></marker></defs>
       ${graph.edges.map((edge) => {
         const from = place(edge.from);
         const to = place(edge.to);

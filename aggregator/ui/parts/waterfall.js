@@ -3,6 +3,7 @@
 import { html, classes } from "../lib/html.js";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
 import { count, duration, offset } from "../lib/format.js";
+import { prefer, preference } from "../lib/preferences.js";
 import { between, clock, parse } from "../lib/time.js";
 import { resolved, tint } from "../lib/tint.js";
 import { useSize } from "../lib/use.js";
@@ -40,14 +41,13 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
   );
   const quiet = useMemo(() => silencesOf(transaction, records, begin), [transaction, records, records.length, begin]);
 
-  const scale = width / Math.max(1, zoom.end - zoom.begin);
-  /** @param {number} x */
-  const nsOf = (x) => zoom.begin + x / scale;
+  const short = preference("silences") === "short";
+  const scale = useMemo(() => scaleOf(zoom, width, short ? quiet : []), [zoom.begin, zoom.end, width, short, quiet]);
 
   useLayoutEffect(() => {
     const element = canvas.current;
     if (!element || width === 0) return;
-    const paint = () => draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, width, height, whole, off, sight, selected });
+    const paint = () => draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, scale, width, height, whole, off, sight, selected });
     paint();
     // The canvas does not know of a theme that changes; the document does.
     const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -58,6 +58,8 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
   // A wheel with Ctrl zooms, one that goes sideways moves; a listener that may prevent the page's own zoom cannot be passive.
   const latest = useRef(zoom);
   latest.current = zoom;
+  const latestScale = useRef(scale);
+  latestScale.current = scale;
   useEffect(() => {
     const element = /** @type {HTMLElement | null} */ (plot.current);
     if (!element) return;
@@ -68,7 +70,7 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
       const current = latest.current;
       const length = current.end - current.begin;
       const box = element.getBoundingClientRect();
-      if (event.ctrlKey || event.metaKey) zoomAt(current, span, current.begin + ((event.clientX - box.left) / box.width) * length, Math.exp(event.deltaY * 0.004), onZoom);
+      if (event.ctrlKey || event.metaKey) zoomAt(current, span, latestScale.current.ns(event.clientX - box.left), Math.exp(event.deltaY * 0.004), onZoom);
       else panBy(current, span, ((event.deltaX || event.deltaY) / box.width) * length, onZoom);
     };
     element.addEventListener("wheel", wheel, { passive: false });
@@ -97,7 +99,7 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
       if (Math.abs(at.x - held.x) > 4) held.moved = true;
       if (!held.moved) return;
       setHover(null);
-      if (held.pan) panTo(held.zoom, span, held.zoom.begin - (at.x - held.x) / scale, onZoom);
+      if (held.pan) panTo(held.zoom, span, held.zoom.begin - ((at.x - held.x) / width) * (held.zoom.end - held.zoom.begin), onZoom);
       else setBrush({ from: Math.min(held.x, at.x), to: Math.max(held.x, at.x) });
     },
     onPointerUp: (/** @type {PointerEvent} */ event) => {
@@ -106,10 +108,10 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
       setBrush(null);
       if (!held) return;
       const at = place(event);
-      if (held.moved && !held.pan) onZoom(clamped({ begin: nsOf(Math.min(held.x, at.x)), end: nsOf(Math.max(held.x, at.x)) }, span));
+      if (held.moved && !held.pan) onZoom(clamped({ begin: scale.ns(Math.min(held.x, at.x)), end: scale.ns(Math.max(held.x, at.x)) }, span));
       else if (!held.moved) {
         const lane = Math.floor((at.y - AXIS) / LANE);
-        onPick(lane >= 0 && lane < lanes.length ? lane : null, nsOf(at.x));
+        onPick(lane >= 0 && lane < lanes.length ? lane : null, scale.ns(at.x));
       }
     },
     onPointerCancel: () => {
@@ -140,6 +142,7 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
         ? html`${offset(zoom.begin, span)} to ${offset(zoom.end, span)} s of ${duration(span)}`
         : html`${count(lanes.length)} ${lanes.length === 1 ? "lane" : "lanes"} in ${duration(span)} <span class="hide-small">· drag to zoom, Shift and drag to move, click for the record</span>`}</span>
       ${(transaction.clocks?.length ?? 0) > 0 && html`<button type="button" class="button small" aria-pressed=${clocks} onClick=${onClocks} title="How far each host's clock is off"><${icons.Clock} />Clocks</button>`}
+      ${quiet.length > 0 && html`<button type="button" class="button small" aria-pressed=${short} title="Long silences are drawn as short breaks" onClick=${() => prefer("silences", short ? "long" : "short")}><${icons.Gap} />Shorten silences</button>`}
       <span class="row" style=${{ gap: "2px" }} role="group" aria-label="Zoom">
         <button type="button" class="button quiet icon small" aria-label="Zoom out" title="Zoom out (−)" disabled=${!zoomed} onClick=${() => zoomAt(zoom, span, middle, 2, onZoom)}><${icons.Minus} /></button>
         <button type="button" class="button quiet icon small" aria-label="Zoom in" title="Zoom in (+)" onClick=${() => zoomAt(zoom, span, middle, 0.5, onZoom)}><${icons.Plus} /></button>
@@ -158,7 +161,7 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
       <div class="plot" ref=${plot} tabindex="0" role="group" aria-roledescription="waterfall" aria-label=${`Waterfall, ${duration(zoom.end - zoom.begin)} in sight. Arrow keys move, plus and minus zoom, 0 shows all, Enter goes to the records.`} ...${events}>
         <canvas ref=${canvas} style=${{ height: `${height}px` }} aria-hidden="true"></canvas>
         ${brush && html`<div class="brush" style=${{ left: `${brush.from}px`, width: `${brush.to - brush.from}px` }}></div>`}
-        ${hover && !drag.current && html`<${Tip} at=${hover} ns=${nsOf(hover.x)} within=${3 / scale} ...${{ lanes, marks, records, begin, span, width, quiet }} />`}
+        ${hover && !drag.current && html`<${Tip} at=${hover} ns=${scale.ns(hover.x)} within=${3 / scale.rate} ...${{ lanes, marks, records, begin, span, width, quiet }} />`}
       </div>
     </div>
     ${quiet.length > 0 && html`<ul class="visually-hidden" aria-label="Longest silences">${quiet.slice(0, 10).map((silence) => html`<li>${duration(silence.duration)} of silence from ${offset(silence.begin, span)} s</li>`)}</ul>`}
@@ -253,9 +256,9 @@ const panBy = (zoom, span, by, onZoom) => panTo(zoom, span, zoom.begin + by, onZ
 
 /**
  * @param {HTMLCanvasElement} element
- * @param {{lanes: import("../types.js").Lane[], times: Range[], marks: {ns: number[], index: number[]}[], quiet: {begin: number, end: number, duration: number, from: number, to: number}[], records: import("../types.js").LogRecord[], begin: string, span: number, zoom: Range, width: number, height: number, whole: boolean, off: Set<string>, sight: Range | null, selected: import("../types.js").LogRecord | null}} what
+ * @param {{lanes: import("../types.js").Lane[], times: Range[], marks: {ns: number[], index: number[]}[], quiet: {begin: number, end: number, duration: number, from: number, to: number}[], records: import("../types.js").LogRecord[], begin: string, span: number, zoom: Range, scale: Scale, width: number, height: number, whole: boolean, off: Set<string>, sight: Range | null, selected: import("../types.js").LogRecord | null}} what
  */
-function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, width, height, whole, off, sight, selected }) {
+function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, scale, width, height, whole, off, sight, selected }) {
   const ratio = Math.min(devicePixelRatio || 1, 16_000 / Math.max(1, height));
   element.width = Math.round(width * ratio);
   element.height = Math.round(height * ratio);
@@ -264,18 +267,20 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
   context.scale(ratio, ratio);
   const colour = /** @type {(name: string) => string} */ ((name) => resolved(`var(--${name})`));
   const ink = { rule: colour("rule"), faint: colour("ink-3"), dim: colour("ink-2"), error: colour("error-mark"), warn: colour("warn-mark"), thread: colour("thread"), surface: colour("surface"), quiet: colour("quiet") };
-  const scale = width / Math.max(1, zoom.end - zoom.begin);
-  const x = (/** @type {number} */ ns) => (ns - zoom.begin) * scale;
+  const { x } = scale;
   const sans = getComputedStyle(document.body).fontFamily;
 
   // The axis.
-  const step = niceStep((zoom.end - zoom.begin) / Math.max(2, Math.floor(width / 110)));
+  const step = niceStep(110 / scale.rate);
   context.font = `11px ${sans}`;
   context.textBaseline = "middle";
   context.strokeStyle = ink.rule;
   context.lineWidth = 1;
+  let free = -Infinity;
   for (let at = Math.ceil(zoom.begin / step) * step; at <= zoom.end; at += step) {
     const left = Math.round(x(at)) + 0.5;
+    if (scale.broken(at) || left < free) continue;
+    free = scale.breaks ? left + 60 : left;
     context.beginPath();
     context.moveTo(left, AXIS - 6);
     context.lineTo(left, height);
@@ -296,7 +301,7 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
   if (sight && (sight.begin > 0 || sight.end < span)) {
     context.fillStyle = ink.thread;
     context.globalAlpha = 0.8;
-    context.fillRect(x(sight.begin), AXIS - 2, Math.max(3, (sight.end - sight.begin) * scale), 3);
+    context.fillRect(x(sight.begin), AXIS - 2, Math.max(3, x(sight.end) - x(sight.begin)), 3);
     context.globalAlpha = 1;
   }
 
@@ -361,7 +366,7 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
       context.setLineDash([2, 2]);
       marks[number].ns.forEach((ns, index) => {
         const record = records[marks[number].index[index]];
-        const wide = (record.at_uncertainty_ns ?? 0) * scale;
+        const wide = (record.at_uncertainty_ns ?? 0) * scale.rate;
         if (!record.order_uncertain || wide < 3 || x(ns) < 0 || x(ns) > width) return;
         context.beginPath();
         context.moveTo(x(ns) - wide, y + 24.5);
@@ -428,6 +433,59 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
     context.strokeStyle = ink.surface;
     context.stroke();
   }
+}
+
+/** @typedef {{x: (ns: number) => number, ns: (x: number) => number, rate: number, breaks: boolean, broken: (ns: number) => boolean}} Scale */
+
+/** As wide a long silence is, in pixels, when it is drawn as a break. */
+const BREAK = 64;
+
+/**
+ * Where times lie: in proportion, but for silences that are drawn as breaks of one width.
+ * @param {Range} zoom
+ * @param {number} width
+ * @param {{begin: number, end: number}[]} quiet silences that may be shortened
+ * @returns {Scale} rate: pixels a nanosecond, where nothing is shortened
+ */
+function scaleOf(zoom, width, quiet) {
+  const inside = quiet.map(({ begin, end }) => ({ begin: Math.max(begin, zoom.begin), end: Math.min(end, zoom.end) })).filter(({ begin, end }) => end > begin).sort((left, right) => left.begin - right.begin);
+  /** Which are so long that a break is shorter: each that is taken out makes the rest wider, so the longest are tried first. */
+  /** @type {{begin: number, end: number}[]} */
+  let breaks = [];
+  let rate = width / Math.max(1, zoom.end - zoom.begin);
+  for (const silence of [...inside].sort((left, right) => right.end - right.begin - (left.end - left.begin))) {
+    const tried = [...breaks, silence];
+    const rest = zoom.end - zoom.begin - tried.reduce((sum, { begin, end }) => sum + end - begin, 0);
+    const left = width - tried.length * BREAK;
+    if ((silence.end - silence.begin) * rate <= BREAK * 1.5 || left < width / 3) break;
+    [breaks, rate] = [tried, left / Math.max(1, rest)];
+  }
+  breaks = breaks.sort((left, right) => left.begin - right.begin);
+  /** Pieces in which a pixel is as long everywhere. */
+  const pieces = [];
+  let at = zoom.begin;
+  let left = 0;
+  for (const { begin, end } of breaks) {
+    pieces.push({ begin: at, end: begin, left, rate, broken: false });
+    left += (begin - at) * rate;
+    pieces.push({ begin, end, left, rate: BREAK / (end - begin), broken: true });
+    left += BREAK;
+    at = end;
+  }
+  pieces.push({ begin: at, end: zoom.end, left, rate, broken: false });
+  const piece = (/** @type {number} */ ns) => pieces.find((piece) => ns < piece.end) ?? pieces[pieces.length - 1];
+  return {
+    rate, breaks: breaks.length > 0,
+    x: (ns) => {
+      const { begin, left, rate } = piece(ns);
+      return left + (ns - begin) * rate;
+    },
+    ns: (x) => {
+      const found = pieces.findLast((piece) => piece.left <= x) ?? pieces[0];
+      return found.begin + (x - found.left) / found.rate;
+    },
+    broken: (ns) => piece(ns).broken,
+  };
 }
 
 /** 1, 2 or 5 of something. @param {number} least */
