@@ -343,10 +343,10 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
         }
       }
     }
-    const most = Math.log1p(columns.reduce((most, value) => Math.max(most, value), 1));
+    const most = columns.reduce((most, value) => Math.max(most, value), 1);
     for (let column = 0; column < columns.length; column += 1) {
       if (columns[column] === 0) continue;
-      const size = 6 + (8 * Math.log1p(columns[column])) / most;
+      const size = 6 + 9 * Math.sqrt(columns[column] / most);
       context.fillStyle = tinted;
       context.fillRect(column - 0.75, y + 14 - size / 2, exact ? 2 : 1.5, size);
     }
@@ -375,6 +375,23 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
       });
       context.setLineDash([]);
     }
+    context.globalAlpha = 1;
+  });
+
+  // Who called whom, where spans say so: from the caller's lane to where the other begins.
+  context.strokeStyle = ink.faint;
+  context.lineWidth = 1;
+  lanes.forEach((lane, number) => {
+    if (lane.caller == null || lane.caller === number || !lanes[lane.caller]) return;
+    const at = Math.round(x(times[number].begin)) - 2.5;
+    if (at < 0 || at > width) return;
+    const from = AXIS + lane.caller * LANE + LANE / 2;
+    const to = AXIS + number * LANE + LANE / 2;
+    context.globalAlpha = 0.55;
+    context.beginPath();
+    context.moveTo(at, from + Math.sign(to - from) * 7);
+    context.lineTo(at, to);
+    context.stroke();
     context.globalAlpha = 1;
   });
 
@@ -439,6 +456,8 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
 
 /** As wide a long silence is, in pixels, when it is drawn as a break. */
 const BREAK = 64;
+/** Room at both ends, so that the first and the last record are seen whole. */
+const PAD = 8;
 
 /**
  * Where times lie: in proportion, but for silences that are drawn as breaks of one width.
@@ -452,19 +471,20 @@ function scaleOf(zoom, width, quiet) {
   /** Which are so long that a break is shorter: each that is taken out makes the rest wider, so the longest are tried first. */
   /** @type {{begin: number, end: number}[]} */
   let breaks = [];
-  let rate = width / Math.max(1, zoom.end - zoom.begin);
+  const room = Math.max(1, width - 2 * PAD);
+  let rate = room / Math.max(1, zoom.end - zoom.begin);
   for (const silence of [...inside].sort((left, right) => right.end - right.begin - (left.end - left.begin))) {
     const tried = [...breaks, silence];
     const rest = zoom.end - zoom.begin - tried.reduce((sum, { begin, end }) => sum + end - begin, 0);
-    const left = width - tried.length * BREAK;
-    if ((silence.end - silence.begin) * rate <= BREAK * 1.5 || left < width / 3) break;
+    const left = room - tried.length * BREAK;
+    if ((silence.end - silence.begin) * rate <= BREAK * 1.5 || left < room / 3) break;
     [breaks, rate] = [tried, left / Math.max(1, rest)];
   }
   breaks = breaks.sort((left, right) => left.begin - right.begin);
-  /** Pieces in which a pixel is as long everywhere. */
+  /** Pieces in which a pixel is as long everywhere. @type {{begin: number, end: number, left: number, rate: number, broken: boolean}[]} */
   const pieces = [];
   let at = zoom.begin;
-  let left = 0;
+  let left = PAD;
   for (const { begin, end } of breaks) {
     pieces.push({ begin: at, end: begin, left, rate, broken: false });
     left += (begin - at) * rate;
@@ -490,7 +510,7 @@ function scaleOf(zoom, width, quiet) {
 
 /** 1, 2 or 5 of something. @param {number} least */
 function niceStep(least) {
-  if (least > 60e9) return [60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 43200e9, 86400e9].find((step) => step >= least) ?? Math.ceil(least / 86400e9) * 86400e9;
+  if (least > 10e9) return [15e9, 30e9, 60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 43200e9, 86400e9].find((step) => step >= least) ?? Math.ceil(least / 86400e9) * 86400e9;
   const power = 10 ** Math.floor(Math.log10(Math.max(1, least)));
   return ([1, 2, 5, 10].find((factor) => factor * power >= least) ?? 10) * power;
 }
