@@ -33,10 +33,10 @@ export function Comparison({ id, onClose }) {
               ? html`<${Empty} compact title="It looks like the others"><p>Same services, same lines, nothing slower than usual.</p></${Empty}>`
               : html`<ul>${value.findings.map((finding) => html`<li class="row" style=${{ padding: "8px 14px", borderBottom: "1px solid var(--rule)", alignItems: "flex-start" }}>
                   <span class=${classes("dot", KINDS[finding.kind]?.[1])} style=${{ marginTop: "6px" }}></span>
-                  <div class="grow"><p><strong>${KINDS[finding.kind]?.[0] ?? upper(finding.kind.replaceAll("_", " "))}.</strong> ${visible(upper(finding.text))}</p>
+                  <div class="grow"><p><strong>${KINDS[finding.kind]?.[0] ?? upper(finding.kind.replaceAll("_", " "))}:</strong> ${visible(finding.text)}</p>
                     ${finding.template && html`<p class="mono clip dim" title=${inRow(finding.template, 600)}>${visible(inRow(finding.template, 300))}</p>`}
                     <p class="small faint">${numbers(finding)}</p></div></li>`)}</ul>`}</div>
-            <div style=${{ borderLeft: "1px solid var(--rule)" }}><h3 style=${{ padding: "9px 14px 4px" }}>The others</h3><${Briefs} briefs=${(value.others ?? []).slice(0, 8)} /></div>
+            <div style=${{ borderLeft: "1px solid var(--rule)" }}><h3 style=${{ padding: "9px 14px 4px" }}>The others</h3><${Briefs} briefs=${(value.others ?? []).slice(0, 5)} /></div>
           </div>`}
   </section>`;
 }

@@ -22,12 +22,12 @@ export function Verdict({ completeness, live }) {
   return html`<section class=${`verdict ${state}`} aria-label="Is that all of it?">
     <div class="line">
       <span class="sign"><${Sign} /></span>
-      <p class="grow" role="status"><strong>${WORDS[state] ?? upper(state)}.</strong> ${sentence(completeness)}</p>
+      <p class="grow" role="status"><strong>${WORDS[state] ?? upper(state)}.</strong> ${visible(sentence(completeness))}</p>
       ${live && html`<span class="live"><span class="dot"></span>live until settled</span>`}
       ${more && html`<button type="button" class="button quiet small" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "Less" : "Why"}</button>`}
     </div>
     ${open && more && html`<div class="why">
-      ${reasons.length > 1 && html`<ul>${reasons.map((reason) => html`<li>${upper(reason)}</li>`)}</ul>`}
+      ${reasons.length > 1 && html`<ul>${reasons.map((reason) => html`<li>${visible(reason)}</li>`)}</ul>`}
       ${behind.length > 0 && html`<div><h3>Waiting for</h3><ul>${behind.map((agent) => html`<li key=${agent.agent_id}><strong>${agent.host}</strong> ${agent.connected === false ? "is not connected" : "is connected"}${agent.behind_ns != null ? html`, behind by ${duration(agent.behind_ns)}` : ""}${agent.watermark ? html`; it has shipped everything up to ${full(agent.watermark)}` : "; it has never said that it shipped everything"}</li>`)}</ul></div>`}
       ${gone.length > 0 && html`<div><h3>Not waited for</h3><ul>${gone.map((agent) => html`<li key=${agent.agent_id}><strong>${agent.host}</strong> ${agent.retired ? "is retired" : "is gone"}${agent.watermark ? html`; its last word was that it had shipped everything up to ${full(agent.watermark)}` : ""}</li>`)}</ul></div>`}
       ${gaps.length > 0 && html`<div><h3>Lost bytes</h3><ul>${gaps.map((gap) => html`<li><strong>${visible(gap.service ?? "")}</strong> on ${visible(gap.host ?? "")}: <span class="mono">${visible(gap.file ?? "")}</span> from byte ${count(gap.begin)}${gap.open_ended ? ", nobody knows how many" : html` to ${count(gap.end)} (${bytes(gap.end - gap.begin)})`}: ${REASONS[gap.reason] ?? gap.reason}, declared ${full(gap.declared)}</li>`)}</ul></div>`}
@@ -41,8 +41,8 @@ const REASONS = /** @type {Record<string, string>} */ ({ truncated: "the file wa
 
 /** @param {import("../types.js").Completeness} completeness */
 function sentence({ state, as_of, agents_behind: behind = [], gaps = [], removed_before, reasons = [] }) {
-  if (reasons.length > 0) return `${upper(reasons[0])}${/[.!?]$/.test(reasons[0]) ? "" : "."}`;
-  if (state === "settled") return as_of ? html`Every agent has shipped what its files held up to ${full(as_of)} ${zone()}.` : "Every agent has shipped what its files held.";
+  if (reasons.length > 0) return `${reasons[0]}${/[.!?]$/.test(reasons[0]) ? "" : "."}`;
+  if (state === "settled") return as_of ? `Every agent has shipped what its files held up to ${full(as_of)} ${zone()}.` : "Every agent has shipped what its files held.";
   if (state === "open") {
     const [first] = behind;
     const worst = behind.reduce((most, agent) => Math.max(most, agent.behind_ns ?? 0), 0);
