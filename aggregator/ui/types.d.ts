@@ -28,6 +28,7 @@ export interface Gap {
 export interface Completeness {
   state: string; as_of?: string; agents_behind?: AgentBehind[]; agents_gone?: AgentBehind[]; gaps?: Gap[];
   removed_before?: string | null; reasons?: string[];
+  complete_to?: string | null; days_set_aside?: string[]; blocks_damaged?: number;
 }
 
 export interface Lane {

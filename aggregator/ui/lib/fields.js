@@ -28,9 +28,9 @@ export function fieldsOf(line) {
     flatten(object, "", 0, fields);
     return { format: "json", fields, cut: fields.length >= FIELDS_MAX };
   }
-  for (const found of line.matchAll(/(?<![^\s,;({[|])([A-Za-z_][\w.@/-]{0,127})=(?:"((?:[^"\\]|\\.)*)"|([^\s,;"]+(?:[^\s]*[^\s,;)\]}])?))/g)) {
+  for (const found of line.matchAll(/(?<![^\s,;({[|])([A-Za-z_][\w.@/-]{0,127})=(?:"((?:[^"\\]|\\.)*)"|([^\s"]+))/g)) {
     if (fields.length >= FIELDS_MAX) break;
-    const value = found[2] === undefined ? found[3] : found[2].replace(/\\(["\\])/g, "$1");
+    const value = found[2] === undefined ? found[3].replace(/[,;)\]}]+$/, "") : found[2].replace(/\\(["\\])/g, "$1");
     fields.push({ name: found[1], value, kind: found[2] === undefined && isNumber(value) ? "number" : "text" });
   }
   return { format: fields.length > 0 ? "pairs" : "text", fields, cut: fields.length >= FIELDS_MAX };

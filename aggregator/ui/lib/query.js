@@ -69,7 +69,7 @@ function removed(query, term) {
 }
 
 /** Pieces of a query: strings, regexes, operators and words. Rough, for colours and completion only. */
-const TOKEN = /"(?:[^"\\]|\\.)*"?|\/(?:[^/\\\s]|\\.|\/(?=\S))+\/|\|\||&&|[()[\]{}]|[^\s()"[\]{}]+/g;
+const TOKEN = /"(?:[^"\\]|\\.)*"?|(?<=^|[\s(:])\/(?:[^/\\]|\\.|\/(?![\s)]|$))+\/(?=[\s)]|$)|\|\||&&|[()[\]{}]|[^\s()"[\]{}]+/g;
 
 /**
  * @param {string} query

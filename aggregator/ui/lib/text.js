@@ -6,15 +6,16 @@ import { html } from "./html.js";
 const HIDDEN =
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}\ud800-\udfff]/gu;
 
+const CONTROLS = "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US".split(" ");
+
 /**
- * How a character that cannot be seen is written: `␛` for those that have a picture, `U+202E` for others.
+ * How a character that cannot be seen is written: `ESC` for those that have a name everybody knows, `U+202E` for others.
  * @param {string} character
  */
 export function mark(character) {
   const code = character.codePointAt(0) ?? 0;
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return "\u2421";
-  return `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
+  if (code === 0x7f) return "DEL";
+  return CONTROLS[code] ?? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`;
 }
 
 /**
@@ -26,6 +27,7 @@ export function mark(character) {
 export function visible(text, highlight = null) {
   HIDDEN.lastIndex = 0;
   const plain = !HIDDEN.test(text);
+  HIDDEN.lastIndex = 0;
   if (plain && !highlight) return text;
   /** @type {any[]} */
   const parts = [];
@@ -33,8 +35,7 @@ export function visible(text, highlight = null) {
   if (!plain) {
     for (const found of text.matchAll(HIDDEN)) {
       if (found.index > from) parts.push(...marked(text.slice(from, found.index), highlight));
-      const name = mark(found[0]);
-      parts.push(html`<span class="hidden-character" title=${`character ${name.startsWith("U+") ? name : `U+${found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`}`}>${name}</span>`);
+      parts.push(html`<span class="hidden-character" title="a character that is not seen">${mark(found[0])}</span>`);
       from = found.index + found[0].length;
     }
   }

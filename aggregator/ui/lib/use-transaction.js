@@ -4,7 +4,8 @@ import { useCallback, useEffect, useRef, useState } from "../vendor/hooks.js";
 import { address, ask, isAborted, transactionPath } from "./api.js";
 
 const FIRST = 500;
-const NEXT = 5_000;
+/** As many as the aggregator gives at once: each page costs it the whole transaction. */
+const NEXT = 10_000;
 /** So many are loaded without being asked for. */
 const EAGER = 20_000;
 const POLL_MS = 2_500;

@@ -17,7 +17,7 @@ import { Details, searchAddress } from "../parts/details.js";
 import { copy, Menu } from "../parts/menu.js";
 import { isError, loudness, ROW_HEIGHT, Text } from "../parts/record-row.js";
 import { Cut, Failed, Loading } from "../parts/states.js";
-import { Verdict } from "../parts/verdict.js";
+import { Verdict, worstFirst } from "../parts/verdict.js";
 import { VirtualList } from "../parts/virtual-list.js";
 import { Waterfall } from "../parts/waterfall.js";
 import * as icons from "../parts/icons.js";
@@ -60,7 +60,9 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
   const services = new Set(chosen === "" ? [] : chosen.split(","));
   const begin = transaction.lanes?.length ? earliest(transaction.lanes.map((lane) => lane.first)) : summary.time_min;
   const end = transaction.lanes?.length ? latest(transaction.lanes.map((lane) => lane.last)) : summary.time_max;
-  const span = Math.max(1000, between(begin, end));
+  // What happened at one moment is drawn as a millisecond.
+  const whole = between(begin, end);
+  const span = whole > 0 ? whole : 1e6;
   const zoom = zoomOf(parameters.get("zoom"), span);
   const compare = parameters.get("compare") === "1";
   const hosts = new Set(summary.hosts).size;
@@ -337,7 +339,8 @@ function Export({ id, bridge }) {
 
 /** @param {{id: string, problem: Problem, again: () => void}} props */
 function Unknown({ id, problem, again }) {
-  const { searched, agents_behind: behind = [] } = problem.answer;
+  const { searched } = problem.answer;
+  const behind = worstFirst(problem.answer.agents_behind ?? []);
   const text = useAnswer(`unknown ${id}`, (signal) => /** @type {Promise<import("../types.js").SearchAnswer>} */ (ask("/api/v1/logs/search", { q: `"${id.replace(/[\\"]/g, "\\$&")}"`, limit: 1, timeout: "2s" }, signal)));
   const found = (text.value?.records.length ?? 0) > 0;
   return html`<div class="card"><div class="state">
@@ -346,7 +349,7 @@ function Unknown({ id, problem, again }) {
     <p><code>${visible(bounded(id, 400))}</code></p>
     ${searched && html`<p>${searched.records != null ? html`Looked for among ${count(searched.records)} records${searched.from && searched.to ? html`, from ${full(searched.from)} to ${full(searched.to)}` : ""}.` : ""}</p>`}
     ${behind.length > 0
-      ? html`<div class="note warn"><${icons.Clock} /><p>It may still come: ${behind.map((agent) => `${agent.host}${agent.behind_ns != null ? ` is behind by ${duration(agent.behind_ns)}` : " has not shipped everything yet"}`).join(", ")}. This page asks again by itself.</p></div>`
+      ? html`<div class="note warn"><${icons.Clock} /><p>It may still come: ${behind.map((agent) => `${agent.host}${agent.connected === false ? " is not connected" : agent.behind_ns != null ? ` is behind by ${duration(agent.behind_ns)}` : " has not shipped everything yet"}`).join(", ")}. This page asks again by itself.</p></div>`
       : html`<p class="dim">Every agent has shipped what its files hold, so none of them has it.</p>`}
     ${found && html`<p>It stands in the text of records, though not as an ID.</p>`}
     <div class="row"><a class=${classes("button", found && "primary")} href=${searchAddress(quoted(id))}>Search for it as text</a><button type="button" class="button" onClick=${again}>Ask again</button></div>

@@ -12,8 +12,10 @@ const WORDS = /** @type {Record<string, string>} */ ({ settled: "Complete", open
 
 /** @param {{completeness: import("../types.js").Completeness, live: boolean}} props */
 export function Verdict({ completeness, live }) {
-  const { state, agents_behind: behind = [], agents_gone: gone = [], gaps = [], reasons = [] } = completeness;
+  const { state, agents_gone: gone = [], gaps = [], reasons = [] } = completeness;
+  const behind = worstFirst(completeness.agents_behind ?? []);
   const more = behind.length + gone.length + gaps.length + Math.max(0, reasons.length - 1) > 0 || Boolean(completeness.removed_before);
+  const upTo = completeness.as_of ?? completeness.complete_to;
   const [open, setOpen] = useState(state === "gapped");
   useEffect(() => {
     if (state === "gapped") setOpen(true);
@@ -32,18 +34,24 @@ export function Verdict({ completeness, live }) {
       ${gone.length > 0 && html`<div><h3>Not waited for</h3><ul>${gone.map((agent) => html`<li key=${agent.agent_id}><strong>${agent.host}</strong> ${agent.retired ? "is retired" : "is gone"}${agent.watermark ? html`; its last word was that it had shipped everything up to ${full(agent.watermark)}` : ""}</li>`)}</ul></div>`}
       ${gaps.length > 0 && html`<div><h3>Lost bytes</h3><ul>${gaps.map((gap) => html`<li><strong>${visible(gap.service ?? "")}</strong> on ${visible(gap.host ?? "")}: <span class="mono">${visible(gap.file ?? "")}</span> from byte ${count(gap.begin)}${gap.open_ended ? ", nobody knows how many" : html` to ${count(gap.end)} (${bytes(gap.end - gap.begin)})`}: ${REASONS[gap.reason] ?? gap.reason}, declared ${full(gap.declared)}</li>`)}</ul></div>`}
       ${completeness.removed_before && html`<p>What was received before ${full(completeness.removed_before)} has been removed by retention.</p>`}
-      ${completeness.as_of && html`<p class="dim">Holds for everything that was written up to ${exact(completeness.as_of)} ${zone()}.</p>`}
+      ${(completeness.days_set_aside?.length ?? 0) > 0 && html`<p>Days that could not be read and were set aside: ${(completeness.days_set_aside ?? []).join(", ")}.</p>`}
+      ${(completeness.blocks_damaged ?? 0) > 0 && html`<p>${plural(completeness.blocks_damaged ?? 0, "damaged block")} could not be read; what ${completeness.blocks_damaged === 1 ? "it" : "they"} held is missing.</p>`}
+      ${upTo && html`<p class="dim">Holds for everything that was written up to ${exact(upTo)} ${zone()}.</p>`}
     </div>`}
   </section>`;
 }
 
+/** Those that are away, then those that are far behind. @param {import("../types.js").AgentBehind[]} agents */
+export const worstFirst = (agents) => [...agents].sort((left, right) => Number(right.connected === false) - Number(left.connected === false) || (right.behind_ns ?? Infinity) - (left.behind_ns ?? Infinity));
+
 const REASONS = /** @type {Record<string, string>} */ ({ truncated: "the file was truncated before they were read", deleted: "the file was deleted before they were read", unreadable: "they could not be read", vanished: "the file vanished", unknown: "nobody knows why" });
 
 /** @param {import("../types.js").Completeness} completeness */
-function sentence({ state, as_of, agents_behind: behind = [], gaps = [], removed_before, reasons = [] }) {
+function sentence({ state, as_of, complete_to, agents_behind = [], gaps = [], removed_before, reasons = [] }) {
   if (reasons.length > 0) return `${reasons[0]}${/[.!?]$/.test(reasons[0]) ? "" : "."}`;
-  if (state === "settled") return as_of ? `Every agent has shipped what its files held up to ${full(as_of)} ${zone()}.` : "Every agent has shipped what its files held.";
+  if (state === "settled") return as_of ?? complete_to ? `Every agent has shipped what its files held up to ${full(as_of ?? complete_to ?? "")} ${zone()}.` : "Every agent has shipped what its files held.";
   if (state === "open") {
+    const behind = worstFirst(agents_behind);
     const [first] = behind;
     const worst = behind.reduce((most, agent) => Math.max(most, agent.behind_ns ?? 0), 0);
     if (!first) return "Somebody may still bring something.";

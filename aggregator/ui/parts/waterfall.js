@@ -140,7 +140,7 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
       <h2>Lanes</h2>
       <span class="small dim clip grow">${zoomed
         ? html`${offset(zoom.begin, span)} to ${offset(zoom.end, span)} s of ${duration(span)}`
-        : html`${count(lanes.length)} ${lanes.length === 1 ? "lane" : "lanes"} in ${duration(span)} <span class="hide-small">· drag to zoom, Shift and drag to move, click for the record</span>`}</span>
+        : html`${count(lanes.length)} ${lanes.length === 1 ? "lane" : "lanes"} ${transaction.summary.duration_ns > 0 ? html`in ${duration(span)}` : "at one moment"} <span class="hide-small">· drag to zoom, Shift and drag to move, click for the record</span>`}</span>
       ${(transaction.clocks?.length ?? 0) > 0 && html`<button type="button" class="button small" aria-pressed=${clocks} onClick=${onClocks} aria-label="Clocks" title="How far each host's clock is off"><${icons.Clock} /><span class="hide-small">Clocks</span></button>`}
       ${quiet.length > 0 && html`<button type="button" class="button small" aria-pressed=${short} aria-label="Shorten silences" title="Long silences are drawn as short breaks" onClick=${() => prefer("silences", short ? "long" : "short")}><${icons.Gap} /><span class="hide-small">Shorten silences</span></button>`}
       <span class="row" style=${{ gap: "2px" }} role="group" aria-label="Zoom">
