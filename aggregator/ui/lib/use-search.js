@@ -4,7 +4,8 @@ import { useCallback, useEffect, useRef, useState } from "../vendor/hooks.js";
 import { address, ask, isAborted } from "./api.js";
 
 /** Records of one go: what fills a screen comes at once, further ones when somebody scrolls. */
-const PAGE = 200;
+const FIRST = 200;
+const PAGE = 1_000;
 const STEP = "1s";
 const STEP_LONG = "20s";
 /** So many of the tail are kept; older ones go. */
@@ -64,7 +65,7 @@ export function useSearch(asked, turn, off) {
   useEffect(() => {
     if (off) return;
     put({ key, records: [], cursor: null, problem: null, busy: true, stopped: false, took: 0, scanned: { records: 0, bytes: 0 }, warnings: [], damaged: 0 });
-    void run(PAGE, true);
+    void run(FIRST, true);
     return () => controller.current.abort();
   }, [key, off]);
 

@@ -83,7 +83,10 @@ export function useTransaction(id, filter) {
       events.addEventListener("records", (event) => {
         const { records } = JSON.parse(/** @type {MessageEvent} */ (event).data);
         // Of one that is loaded in part, what comes in stands behind what is loaded.
-        if (held.current.cursor === null) put({ records: merged(held.current.records, records) });
+        if (held.current.cursor !== null) return;
+        // It begins with all that there is, most of which is here already.
+        const news = unknownOf(held.current.records, records);
+        if (news.length > 0) put({ records: merged(held.current.records, news) });
       });
       events.addEventListener("state", (event) => {
         const answer = /** @type {Transaction} */ (JSON.parse(/** @type {MessageEvent} */ (event).data));
@@ -139,13 +142,39 @@ export function useTransaction(id, filter) {
 /** @param {LogRecord} record */
 const place = (record) => `${record.source_id} ${record.position}`;
 
+/** Which records a list holds, for as long as it is the same list. @type {WeakMap<LogRecord[], Map<string, LogRecord>>} */
+const places = new WeakMap();
+
+/** @param {LogRecord[]} records */
+function placesOf(records) {
+  let found = places.get(records);
+  if (!found) {
+    found = new Map(records.map((record) => [place(record), record]));
+    places.set(records, found);
+  }
+  return found;
+}
+
+/**
+ * Those that are not in the list, or elsewhere.
+ * @param {LogRecord[]} records
+ * @param {LogRecord[]} told
+ */
+function unknownOf(records, told) {
+  const known = placesOf(records);
+  return told.filter((record) => {
+    const there = known.get(place(record));
+    return !there || there.index !== record.index || there.at !== record.at || there.lane !== record.lane;
+  });
+}
+
 /**
  * With new ones, and others where they were moved to.
  * @param {LogRecord[]} records
  * @param {LogRecord[]} news
  */
 function merged(records, news) {
-  const all = new Map(records.map((record) => [place(record), record]));
+  const all = new Map(placesOf(records));
   for (const record of news) all.set(place(record), record);
   return [...all.values()].sort((left, right) => (left.index ?? 0) - (right.index ?? 0));
 }
@@ -156,7 +185,7 @@ function merged(records, news) {
  * @param {LogRecord[]} after
  */
 function same(before, after) {
-  const all = new Map(before.map((record) => [place(record), record]));
+  const all = placesOf(before);
   return after.map((record) => {
     const known = all.get(place(record));
     return known && known.index === record.index && known.lane === record.lane && known.at === record.at ? known : record;

@@ -122,7 +122,7 @@ export function SearchPage() {
     <div class="results">
       ${!tailing && !broken && html`<${Facets} answer=${facets} q=${q} onTerm=${onTerm} shown=${facetsShown} />`}
       <section class="card" aria-label="Records">
-        <div class="main" style=${{ display: "flex", flexDirection: "column", flex: "1 1 auto", minWidth: 0, minHeight: 0 }}>
+        <div class="main">
           <div class="toolbar">
             ${tailing
               ? html`<h2 class="row"><span class="live"><span class="dot" style=${tail.paused || !tail.connected ? { background: "var(--quiet)", animation: "none" } : {}}></span></span>${tail.paused ? "Paused" : tail.connected ? "Live" : "Connecting"}</h2>
@@ -141,7 +141,7 @@ export function SearchPage() {
           ${problem && !(problem instanceof Problem && problem.answer.position) && html`<${Failed} problem=${problem} again=${() => setTurn(turn + 1)} />`}
           ${records.length === 0
             ? problem
-              ? problem instanceof Problem && problem.answer.position ? html`<${Empty} title="This query cannot be read"><p>${upper(problem.message)}.</p><p>The mistake is underlined above.</p></${Empty}>` : html`<div class="grow"></div>`
+              ? problem instanceof Problem && problem.answer.position ? html`<${Empty} title="This query cannot be read"><p>The mistake is underlined above.</p></${Empty}>` : html`<div class="grow"></div>`
               : tailing
                 ? html`<${Empty} title=${tail.connected ? "Waiting for records" : "Connecting"}><p>${q === "" ? "What comes in" : "What fulfils the query"} is shown here, the newest at the bottom.</p></${Empty}>`
                 : search.busy
@@ -157,7 +157,7 @@ export function SearchPage() {
           <div class="foot">
             ${tailing
               ? html`<span>${plural(records.length, "record")}</span>${tail.forgotten > 0 && html`<span>the oldest ${count(tail.forgotten)} are not kept on this page</span>`}`
-              : html`<span role="status">${search.busy ? html`Searching… ${plural(records.length, "record")}` : search.cursor !== null ? html`The ${order === "oldest" ? "oldest" : "newest"} ${count(records.length)}${histogram.value ? html` of ${count(histogram.value.records)}` : ""}; there are more` : html`${plural(records.length, "record")}, that is all`}</span>
+              : problem ? html`<span></span>` : html`<span role="status">${search.busy ? html`Searching… ${plural(records.length, "record")}` : search.cursor !== null ? html`The ${order === "oldest" ? "oldest" : "newest"} ${count(records.length)}${histogram.value ? html` of ${count(histogram.value.records)}` : ""}; there are more` : html`${plural(records.length, "record")}, that is all`}</span>
                 ${search.busy && html`<button type="button" class="link" onClick=${search.stop}>Stop</button>`}
                 ${!search.busy && search.cursor !== null && html`<button type="button" class="link" onClick=${search.goOn}>${search.stopped ? "Go on" : "Load more"}</button>`}
                 <span class="grow"></span>

@@ -224,7 +224,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
             ? html`<${Loading} rows=${8} what="Loading the records" />`
             : html`<div class="state compact"><strong>No record is left by the filter</strong><div class="row"><button type="button" class="button" onClick=${() => navigate(withParameters({ service: null, level: null }), { replace: true })}>Show all records</button></div></div>`
           : html`<${VirtualList} id="records" label="Records in order" count=${items.length} rowHeight=${ROW_HEIGHT} selected=${selected} handle=${handle}
-              onSelect=${setSelected} onOpen=${activate}
+              onSelect=${setSelected} onOpen=${activate} passes=${(/** @type {number} */ index) => items[index]?.kind === "silence"}
               onRange=${(/** @type {number} */ first, /** @type {number} */ last) => {
                 setSight({ first, last });
                 if (last > items.length - 400) loaded.want(records.length + 1);

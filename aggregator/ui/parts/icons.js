@@ -2,10 +2,10 @@
 import { html } from "../lib/html.js";
 
 /** @param {string} path @param {Record<string, string>} [more] */
-const icon = (path, more = {}) => html`<svg viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" ...${more}><path d=${path} /></svg>`;
+const icon = (path, more = {}) => html`<svg width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" ...${more}><path d=${path} /></svg>`;
 
 /** The ball of thread. */
-export const Mark = () => html`<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" aria-hidden="true">
+export const Mark = () => html`<svg width="22" height="22" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" aria-hidden="true">
   <circle cx="10.5" cy="10.5" r="8" />
   <path d="M4.2 6.4c4.2-.6 8.6 1.8 10.4 5.9M2.6 10.2c4-.3 7.7 1.9 9.3 5.6M6.9 3.4c4.5.3 8.9 3.4 10.7 7.9M10.5 18.5c5 1.8 8.6 1.5 11 3.3" />
 </svg>`;

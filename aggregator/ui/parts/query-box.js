@@ -5,7 +5,7 @@ import { ask, Problem } from "../lib/api.js";
 import { fieldName, quoted } from "../lib/query.js";
 import { inRow, visible } from "../lib/text.js";
 import { count } from "../lib/format.js";
-import { upper } from "./states.js";
+import { upper, withCode } from "./states.js";
 import * as icons from "./icons.js";
 
 /** @typedef {{insert: string, label: string, hint: string, goesOn: boolean}} Option */
@@ -123,7 +123,7 @@ export function QueryBox({ q, onRun, problem, fields, range }) {
         onRun(text.trim());
       }}>Search</button>
     </div>
-    ${span && wrong && html`<p class="said" id=${`${id}-wrong`} role="alert">${upper(wrong.detail ?? "this query cannot be read")}${wrong.hint ? html` <em>${upper(wrong.hint)}</em>` : ""}</p>`}
+    ${span && wrong && html`<p class="said" id=${`${id}-wrong`} role="alert">${withCode(upper(wrong.detail ?? "this query cannot be read"))}${wrong.hint ? html` <em>${withCode(upper(wrong.hint))}</em>` : ""}</p>`}
     <ul class="options" id=${`${id}-options`} role="listbox" aria-label="What may follow" hidden=${!options}>${options?.list.map((option, index) => html`<li key=${option.label} id=${`${id}-${index}`} role="option" aria-selected=${index === chosen}
       onPointerDown=${(/** @type {Event} */ event) => {
         event.preventDefault();

@@ -21,11 +21,14 @@ export function Failed({ problem, again, compact }) {
   return html`<div class=${classes("state", "failed", compact && "compact")} role="alert">
     <${icons.Alert} />
     <strong>${answer.title ? upper(answer.title) : "That failed"}</strong>
-    <p>${problem.message}</p>
-    ${answer.hint && html`<p class="dim">${answer.hint}</p>`}
+    <p>${withCode(problem.message)}</p>
+    ${answer.hint && html`<p class="dim">${withCode(answer.hint)}</p>`}
     ${again && html`<div class="row"><button type="button" class="button" onClick=${again}>Try again</button></div>`}
   </div>`;
 }
+
+/** What stands between backticks as code. @param {string} text @returns {any[]} */
+export const withCode = (text) => text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 
 /** @param {string} text */
 export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -36,7 +39,8 @@ export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
  */
 export function Cut({ meta, partial }) {
   if (!meta) return null;
-  const notes = [...(meta.warnings ?? [])];
+  // That there is a next page the page knows, and shows in its own way.
+  const notes = (meta.warnings ?? []).filter((warning) => !/next_cursor/.test(warning));
   if (meta.partial && partial) notes.unshift(partial);
   if (meta.blocks_damaged) notes.push(`${count(meta.blocks_damaged)} damaged blocks could not be read; their records are missing`);
   if (notes.length === 0) return null;

@@ -12,10 +12,11 @@ const OVERSCAN = 12;
  * @param {{
  *   id: string, label: string, count: number, rowHeight: number, selected: number, handle: {current: Handle | null},
  *   row: (index: number, properties: object) => any, onSelect: (index: number) => void, onOpen: (index: number) => void,
- *   onRange?: (first: number, last: number) => void, follow?: boolean, onScroll?: (atEnd: boolean) => void,
- * }} props `row` puts the properties on its outermost element; `follow` keeps the end in sight
+ *   passes?: (index: number) => boolean, onRange?: (first: number, last: number) => void, follow?: boolean, onScroll?: (atEnd: boolean) => void,
+ * }} props `row` puts the properties on its outermost element; `follow` keeps the end in sight;
+ *   rows that `passes` holds for are moved over
  */
-export function VirtualList({ id, label, count, rowHeight, selected, handle, row, onSelect, onOpen, onRange, follow, onScroll }) {
+export function VirtualList({ id, label, count, rowHeight, selected, handle, row, onSelect, onOpen, onRange, follow, onScroll, passes }) {
   const [element, size] = useSize();
   const [top, setTop] = useState(0);
   const total = count * rowHeight;
@@ -59,7 +60,9 @@ export function VirtualList({ id, label, count, rowHeight, selected, handle, row
   const move = (rows) => {
     if (count === 0) return;
     const from = selected < 0 ? (rows > 0 ? Math.floor(virtualTop / rowHeight) - 1 : Math.floor(virtualTop / rowHeight) + 1) : selected;
-    const to = Math.max(0, Math.min(count - 1, from + rows));
+    let to = Math.max(0, Math.min(count - 1, from + rows));
+    const step = Math.sign(rows);
+    while (passes?.(to) && to + step >= 0 && to + step < count) to += step;
     onSelect(to);
     reveal(to);
   };
