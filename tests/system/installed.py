@@ -109,7 +109,7 @@ def output_to_file(machine):
     host.step("a service that writes to standard output, by the drop-in of the examples")
     machine.write("/etc/systemd/system/ticker.service",
                   "[Service]\nExecStart=/bin/sh -c 'echo trace_id=00000000000000000000000000abcdef on standard output; sleep infinity'\n")
-    machine.put(host.ROOT / "deploy/systemd/drop-ins/service-to-file.conf", "/etc/systemd/system/ticker.service.d")
+    machine.put(host.ROOT / "deploy/systemd/drop-ins/agent/service-to-file.conf", "/etc/systemd/system/ticker.service.d")
     machine.run("systemctl daemon-reload; systemctl start ticker")
     found = lambda: "on standard output" in machine.run("clew trace 00000000000000000000000000abcdef", check=False).stdout
     host.until("its line to be found", found)
