@@ -1,6 +1,6 @@
 # What there is to do here. Every target gets what it needs by itself; Rust comes with rustup (rust-toolchain.toml says which).
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-large soak torture fuzz clean
+.PHONY: help demo test packages images system-test bench bench-large soak torture fuzz clean
 
 CARGO ?= cargo
 
@@ -22,6 +22,17 @@ test: ## Formatting, lints, and every test: units, properties, the programs, cra
 	  set -x; $(CARGO) test --workspace --locked --no-fail-fast; \
 	fi
 	target/debug/clew-demo run --check --dir target/demo-check
+
+packages: ## deb and rpm of agent, aggregator and command line, in target/packages
+	$(CARGO) build --release --workspace --bins --locked
+	deploy/packages/build.sh
+
+images: packages ## Container images of the same, for the Docker engine of this machine
+	deploy/docker/build.sh
+
+system-test: packages ## Installs it for real: packages, systemd-nspawn, Ansible, Docker, Kubernetes schemas; SCENARIOS="installed" for some
+	deploy/packages/build.sh 9.0.0 # to upgrade to
+	python3 tests/system/run.py $(SCENARIOS)
 
 bench: ## Whole programs on the benchmark's corpora; writes target/bench/e2e.json
 	$(CARGO) build --release --workspace --bins
