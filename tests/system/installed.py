@@ -93,7 +93,7 @@ def trace(machine):
 def reload(machine):
     host.step("reload: another source, then a mistake")
     config = machine.root / "etc/clew/agent.toml"
-    right = config.read_text() + '\n[[source]]\nservice = "{name}"\ninclude = ["/var/log/services/{name}/*.log"]\n'
+    right = config.read_text() + '\n[[source]]\nservice = "{name}"\ninclude = ["/var/log/services/{name}.log"]\n'
     pid = machine.run("systemctl show -P MainPID clew-agent")
     config.write_text(right)
     machine.run("systemctl reload clew-agent")
