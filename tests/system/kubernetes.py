@@ -1,8 +1,11 @@
-"""Scenario: every overlay against the published schemas, and what schemas do not say: least privilege, sidecars that end, configurations.
+"""Scenario: every overlay against the published schemas, and what schemas do not say: least privilege, sidecars that end.
 
 The schemas are those that the Python package kubernetes-validate brings along, made from each Kubernetes release's OpenAPI document;
 `strict` refuses a field that a release does not know.
 """
+
+import json
+import subprocess
 
 import host
 
@@ -22,8 +25,6 @@ print(json.dumps(resources))
 
 
 def run():
-    import json
-    import subprocess
     kustomize = ["kubectl", "kustomize"]
     if host.command("sh", "-c", "command -v kubectl", check=False).returncode != 0:
         host.need("kustomize", "kustomize")
@@ -39,7 +40,6 @@ def run():
                       and resource["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"}
         for resource in resources:
             look(resource, restricted)
-        configurations(resources)
         print(f"    {len(resources)} resources: {', '.join(sorted(resource['kind'] for resource in resources))}")
 
 
@@ -77,20 +77,6 @@ def least_privilege(name, pod, container, is_restricted):
         assert not added, name
     else:
         assert added == ["DAC_READ_SEARCH"], name
-
-
-def configurations(resources):
-    """The programs take what is in the config maps."""
-    binary = host.PACKAGES / "bin/clew-agent"
-    folder = host.WORK / "configurations"
-    folder.mkdir(parents=True, exist_ok=True)
-    for resource in resources:
-        for file, text in (resource.get("data") or {}).items() if resource["kind"] == "ConfigMap" else []:
-            path = folder / file
-            path.write_text(text)
-            if file == "agent.toml" and binary.exists():
-                done = host.command(binary, "check", "--offline", "--config", path, check=False)
-                assert done.returncode != 78 or "state_dir" in done.stdout, done.stdout
 
 
 def of(resource):
