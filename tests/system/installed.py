@@ -94,7 +94,7 @@ def reload(machine):
     host.step("reload: another source, then a mistake")
     config = machine.root / "etc/clew/agent.toml"
     right = config.read_text() + '\n[[source]]\nservice = "{name}"\ninclude = ["/var/log/services/{name}.log"]\n'
-    pid = machine.run("systemctl show -P MainPID clew-agent")
+    pid = main_pid(machine, "clew-agent")
     config.write_text(right)
     machine.run("systemctl reload clew-agent")
     config.write_text(right + "[limits]\n")
@@ -102,7 +102,7 @@ def reload(machine):
     assert failed.returncode != 0, "a mistake is told to who reloads"
     config.write_text(right)
     machine.run("systemctl reload clew-agent")
-    assert machine.run("systemctl show -P MainPID clew-agent") == pid, "it is the same process"
+    assert main_pid(machine, "clew-agent") == pid, "it is the same process"
 
 
 def output_to_file(machine):
@@ -120,10 +120,9 @@ def kill(machine):
     host.step("kill -9 of both, five times each, while the service writes")
     for _ in range(5):
         for unit in UNITS:
-            pid = machine.run(f"systemctl show -P MainPID {unit}").strip()
+            pid = main_pid(machine, unit)
             machine.run(f"kill -9 {pid}")
-            restarted = lambda: machine.run(f"systemctl show -P MainPID -P ActiveState {unit}").split() not in ([pid, "active"], ["0", "active"]) \
-                and machine.run(f"systemctl is-active {unit}", check=False).stdout.strip() == "active"
+            restarted = lambda: main_pid(machine, unit) not in (pid, "0") and is_active(machine, unit)
             host.until(f"{unit} to run again", restarted)
     account.check(machine)
 
@@ -136,10 +135,10 @@ def hang(machine):
                     f"printf '[Service]\\nWatchdogSec=2s\\nTimeoutAbortSec=1s\\n' > /run/systemd/system/{unit}.service.d/soon.conf")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(UNITS)}")
     for unit in UNITS:
-        pid = machine.run(f"systemctl show -P MainPID {unit}").strip()
+        pid = main_pid(machine, unit)
         machine.run(f"kill -STOP {pid}")
-        host.until(f"{unit} to be started again", lambda: machine.run(f"systemctl show -P MainPID {unit}").strip() not in (pid, "0"))
-        host.until(f"{unit} to run", lambda: machine.run(f"systemctl is-active {unit}", check=False).stdout.strip() == "active")
+        host.until(f"{unit} to be started again", lambda: main_pid(machine, unit) not in (pid, "0") and is_active(machine, unit))
+        assert "watchdog" in machine.run(f"journalctl --no-pager --unit={unit} | grep -i watchdog").lower()
     machine.run("rm -r /run/systemd/system/clew-*.service.d; systemctl daemon-reload; systemctl restart clew-aggregator clew-agent")
     account.check(machine)
 
@@ -156,11 +155,11 @@ def other_version(machine, debs, what):
     host.step(f"{what} to {version}")
     config = machine.root / "etc/clew/agent.toml"
     before = config.read_text()
-    pids = [machine.run(f"systemctl show -P MainPID {unit}") for unit in UNITS]
+    pids = [main_pid(machine, unit) for unit in UNITS]
     machine.run(f"apt-get install -y --allow-downgrades {paths(debs)}")
     for unit, pid in zip(UNITS, pids):
         assert machine.run(f"dpkg-query -Wf '${{Version}}' {unit}") == version
-        assert machine.run(f"systemctl show -P MainPID {unit}") != pid, f"{unit} was started again"
+        assert main_pid(machine, unit) != pid, f"{unit} was started again"
     all_run(machine)
     assert config.read_text() == before, "the changed configuration stays"
     account.check(machine)
@@ -190,8 +189,15 @@ def purge(machine):
 
 def all_run(machine):
     for unit in UNITS:
-        active = lambda: machine.run(f"systemctl is-active {unit}", check=False).stdout.strip() == "active"
-        host.until(f"{unit} to be active", active)
+        host.until(f"{unit} to be active", lambda: is_active(machine, unit))
+
+
+def main_pid(machine, unit):
+    return machine.run(f"systemctl show -P MainPID {unit}").strip()
+
+
+def is_active(machine, unit):
+    return machine.run(f"systemctl is-active {unit}", check=False).stdout.strip() == "active"
 
 
 def paths(debs):
