@@ -31,7 +31,6 @@ images: packages ## Container images of the same, for the Docker engine of this 
 	deploy/docker/build.sh
 
 system-test: packages ## Installs it for real: packages, systemd-nspawn, Ansible, Docker, Kubernetes schemas; SCENARIOS="installed" for some
-	deploy/packages/build.sh 9.0.0 # to upgrade to
 	python3 tests/system/run.py $(SCENARIOS)
 
 bench: ## Whole programs on the benchmark's corpora; writes target/bench/e2e.json

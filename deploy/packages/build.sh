@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # The deb and the rpm of agent, aggregator and command line, from binaries that are built: target/packages/*.deb, *.rpm.
-#   build.sh [VERSION]    VERSION other than Cargo.toml's: for trying upgrades
 # Needs dpkg-deb and dpkg-shlibdeps, and cargo-deb and cargo-generate-rpm, which it installs below target/tools if there are none.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-version=${1:-}
 out=target/packages
 PATH=$PWD/target/tools/bin:$PATH
 
 tool() { # NAME VERSION
-  command -v "$1" >/dev/null || cargo install --quiet --locked --debug --root target/tools "$1@$2"
+  # Hardly optimised: they are built sooner, and run but a few times.
+  command -v "$1" >/dev/null ||
+    CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root target/tools "$1@$2"
 }
 tool cargo-deb 3.8.0
 tool cargo-generate-rpm 0.21.1
@@ -23,7 +23,7 @@ for crate in agent aggregator cli; do
   strip --strip-all -o $out/bin/$name target/release/$name
   target/release/$name manual $out/manual/$crate
   gzip -9n $out/manual/$crate/man/*.1
-  cargo deb --quiet -p $name --no-build --output $out/ ${version:+--deb-version "$version-1"}
-  cargo generate-rpm -p $crate --output $out/ ${version:+--set-metadata "version = \"$version\""}
+  cargo deb --quiet -p $name --no-build --no-strip --compress-system --output $out/
+  cargo generate-rpm -p $crate --payload-compress gzip --output $out/
 done
 ls -l $out/*.deb $out/*.rpm

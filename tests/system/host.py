@@ -77,14 +77,30 @@ def python_with(*requirements):
     return python
 
 
-def package(name, version=None, kind="deb"):
-    """The file of a package; the newest one that was built without another version, unless one is named."""
-    version = version or workspace_version()
-    pattern = f"{name}_{version}-1_*.deb" if kind == "deb" else f"{name}-{version}-1.*.rpm"
+def package(name, kind="deb"):
+    """The file of a package that `make packages` built."""
+    pattern = f"{name}_{workspace_version()}-1_*.deb" if kind == "deb" else f"{name}-{workspace_version()}-1.*.rpm"
     found = sorted(PACKAGES.glob(pattern))
     if not found:
         raise Skipped(f"there is no {PACKAGES / pattern}: run make packages")
     return found[-1]
+
+
+def repacked(deb, version, change=lambda tree: None):
+    """The same package with another version, and perhaps another change to its files."""
+    folder = WORK / "repacked"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    command("dpkg-deb", "--raw-extract", deb, folder)
+    control = folder / "DEBIAN/control"
+    control.write_text("".join(f"Version: {version}\n" if line.startswith("Version: ") else line
+                               for line in control.read_text().splitlines(keepends=True)))
+    change(folder)
+    name, _, architecture = deb.stem.split("_")
+    target = WORK / f"{name}_{version}_{architecture}.deb"
+    command("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", folder, target)
+    shutil.rmtree(folder)
+    return target
 
 
 def workspace_version():

@@ -1,11 +1,10 @@
-"""Scenario: what is in the deb and rpm files, and an rpm's life in a Debian tree: install, upgrade, downgrade, erase."""
+"""Scenario: what is in the deb and rpm files, and an rpm's life in a Debian tree: install, install again, erase."""
 
 import re
 
 import host
 import tree
 
-NEWER = "9.0.0"
 PROGRAMS = {"clew-agent": "agent", "clew-aggregator": "aggregator", "clew": None}
 # As static as glibc allows: what any Debian or Fedora has.
 LIBRARIES = {"linux-vdso.so.1", "libc.so.6", "libm.so.6", "libgcc_s.so.1", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
@@ -65,20 +64,17 @@ def rpm_life():
     host.step("an rpm in a tree: configuration and state stay")
     root = tree.copy("rpm-tree")
     rpm = lambda *arguments: host.command("rpm", "--root", root, "--nodeps", *arguments)
-    old = [host.package(name, kind="rpm") for name in PROGRAMS]
-    new = [host.package(name, NEWER, kind="rpm") for name in PROGRAMS]
+    packages = [host.package(name, kind="rpm") for name in PROGRAMS]
     try:
-        rpm("--install", *old)
+        rpm("--install", *packages)
         users = (root / "etc/passwd").read_text()
         assert "\nclew:" in users and "\nclew-agent:" in users, users
         config, state = root / "etc/clew/agent.toml", root / "var/lib/clew-agent/checkpoint"
         config.write_text(config.read_text() + "# changed\n")
         state.parent.mkdir()
         state.write_text("state")
-        for packages in (new, old):
-            rpm("--upgrade", "--oldpackage", *packages)
-            assert config.read_text().endswith("# changed\n")
-            assert packages[0].name.split("-")[2] in rpm("--query", "clew-agent")
+        rpm("--install", "--replacepkgs", *packages)
+        assert config.read_text().endswith("# changed\n")
         rpm("--erase", *PROGRAMS)
         assert not (root / "usr/bin/clew-agent").exists()
         assert (root / "etc/clew/agent.toml.rpmsave").read_text().endswith("# changed\n")

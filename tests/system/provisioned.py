@@ -26,8 +26,9 @@ clew_agent_limits: {idle_flush: 2s}
 
 
 def run():
-    first, second = f"{host.workspace_version()}-1", f"{NEWER}-1"
-    debs = [host.package(name, version) for name in UNITS for version in (host.workspace_version(), NEWER)]
+    first, second = f"{host.workspace_version()}-1", NEWER
+    debs = [host.package(name) for name in UNITS]
+    debs += [host.repacked(deb, second) for deb in debs] + [host.repacked(debs[0], BROKEN, break_program)]
     machine = Machine("provisioned", with_ansible())
     try:
         host.step("boot")
@@ -89,13 +90,14 @@ def has(machine, version):
         assert machine.run(f"systemctl is-active {unit}").strip() == "active"
 
 
+def break_program(folder):
+    program = folder / "usr/bin/clew-aggregator"
+    program.unlink()
+    program.symlink_to("/bin/false")
+
+
 def broken(machine, version):
     host.step("a version that does not run: the role brings back the one that does, and says so")
-    machine.run(f"""cd /root
-        dpkg-deb -R packages/clew-aggregator_{version}_amd64.deb broken
-        ln -sf /bin/false broken/usr/bin/clew-aggregator
-        sed -i 's/^Version: .*/Version: {BROKEN}/' broken/DEBIAN/control
-        dpkg-deb -b broken packages/clew-aggregator_{BROKEN}_amd64.deb""")
     done = play(machine, clew_version=BROKEN)
     assert done.returncode != 0 and f"{version} is back" in done.stdout, done.stdout
     has(machine, version)
