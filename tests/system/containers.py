@@ -1,6 +1,7 @@
 """Scenario: images from the Dockerfiles; logs of containers, from files by a sidecar and from standard output by a host agent."""
 
 import json
+import socket
 import time
 
 import account
@@ -20,7 +21,9 @@ def run():
     try:
         host.step("start the engine, build the images")
         engine.start()
-        print("    " + " ".join(host.command(host.ROOT / "deploy/docker/build.sh", env=engine.environment).split()))
+        host.command(host.ROOT / "deploy/docker/build.sh", env=engine.environment)
+        for image in ("clew-aggregator", "clew-agent", "clew"):
+            print(f"    {image}: user {engine.inspect(image, '.Config.User')}, {int(engine.inspect(image, '.Size')) >> 20} MiB")
         engine("network", "create", NETWORK)
         aggregator(engine)
         sidecar(engine)
@@ -116,12 +119,16 @@ def compose(engine):
     if program is None:
         host.need("docker-compose", "docker-compose")
         program = ["docker-compose"]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api/v1"
+    environment = dict(engine.environment, CLEW_HTTP_PORT=str(port))
     file = host.ROOT / "deploy/compose.yaml"
-    call = lambda *arguments: host.command(*program, "--file", file, "--project-name", "trial", *arguments, env=engine.environment)
+    call = lambda *arguments: host.command(*program, "--file", file, "--project-name", "trial", *arguments, env=environment)
     call("up", "--detach")
     try:
         trace = account.trace_id(5)
-        search = lambda: json.loads(host.command("curl", "-fsS", f"http://127.0.0.1:7601/api/v1/transactions/{trace}"))
+        search = lambda: json.loads(host.command("curl", "-fsS", f"{api}/transactions/{trace}"))
         answer = host.until("a payment to be found from this machine", search)
         assert [record["service"] for record in answer["records"]] == ["payments"], answer
         started = time.monotonic()
@@ -131,7 +138,7 @@ def compose(engine):
         written = engine("run", "--rm", "--volume", "trial_payments-logs:/logs", BASE, "wc", "-l", "/logs/app.log").split()[0]
         call("start", "aggregator")
         count = lambda: sum(account.held(host.command("curl", "-fsS", "-H", "Accept: application/x-ndjson",
-                                                      "http://127.0.0.1:7601/api/v1/logs/search?q=service:payments")).values())
+                                                      f"{api}/logs/search?q=service:payments")).values())
         host.until("every line to be found", lambda: count() == int(written))
         print(f"    {written} lines written, every one found once")
     finally:
