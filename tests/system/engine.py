@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import host
 import tree
@@ -27,6 +28,7 @@ class Engine:
         if self.home.exists():
             shutil.rmtree(self.home)
         self.home.mkdir(parents=True)
+        self.had_bridge = Path("/sys/class/net/docker0").exists()
         log = open(self.home / "log", "wb")
         self.process = subprocess.Popen(
             ["dockerd", "--host", self.environment["DOCKER_HOST"], "--data-root", self.data, "--exec-root", self.home / "exec",
@@ -67,3 +69,5 @@ class Engine:
         for mount in [line.split()[1] for line in open("/proc/mounts") if str(self.home) in line]:
             host.command("umount", mount, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
+        if not self.had_bridge:
+            host.command("ip", "link", "delete", "docker0", check=False)

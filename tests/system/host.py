@@ -69,8 +69,8 @@ def python_with(*requirements):
     """The Python of a virtual environment that has these packages."""
     home = WORK / "python"
     python = home / "bin/python3"
-    if not python.exists():
-        command("python3", "-m", "venv", home)
+    if not python.exists() and command("python3", "-m", "venv", home, check=False).returncode != 0:
+        raise Skipped("python3 -m venv fails: is python3-venv installed?")
     done = command(python, "-m", "pip", "install", "-q", *requirements, check=False)
     if done.returncode != 0:
         raise Skipped(f"pip cannot install {', '.join(requirements)}: {done.stdout.strip().splitlines()[-1:]}")
