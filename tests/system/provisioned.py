@@ -69,7 +69,7 @@ def with_ansible():
 
 
 def play(machine, **variables):
-    return machine.run(f"cd /root/ansible && ansible-playbook -i /root/hosts.ini -e @/root/variables.yml "
+    return machine.run(f"cd /root/ansible && ANSIBLE_PIPELINING=1 ansible-playbook -i /root/hosts.ini -e @/root/variables.yml "
                        f"-e '{json.dumps(variables)}' site.yml", check=False)
 
 
