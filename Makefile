@@ -1,6 +1,6 @@
 # What there is to do here. Every target gets what it needs by itself; Rust comes with rustup (rust-toolchain.toml says which).
 .DEFAULT_GOAL := help
-.PHONY: help demo test browser-test screenshots bench bench-large soak torture fuzz clean
+.PHONY: help demo test browser-test screenshots packages images system-test bench bench-large soak torture fuzz clean
 
 CARGO ?= cargo
 
@@ -31,6 +31,16 @@ browser-test: ## The web page: its types, and its tests in Chromium, which they 
 screenshots: ## Pictures of every page into deploy/screenshots
 	$(CARGO) build --workspace --bins --locked
 	tests/browser/run screenshots
+
+packages: ## deb and rpm of agent, aggregator and command line, in target/packages
+	$(CARGO) build --release --workspace --bins --locked
+	deploy/packages/build.sh
+
+images: packages ## Container images of the same, for the Docker engine of this machine
+	deploy/docker/build.sh
+
+system-test: packages ## Installs it for real: packages, systemd-nspawn, Ansible, Docker, Kubernetes schemas; SCENARIOS="installed" for some
+	python3 tests/system/run.py $(SCENARIOS)
 
 bench: ## Whole programs on the benchmark's corpora; writes target/bench/e2e.json
 	$(CARGO) build --release --workspace --bins

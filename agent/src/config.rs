@@ -204,7 +204,8 @@ impl Config {
     }
 
     fn check(raw: Raw) -> Result<Self, ConfigError> {
-        let host = match raw.host.filter(|host| !host.is_empty()) {
+        let given = |host: &String| !host.is_empty();
+        let host = match raw.host.filter(given).or_else(|| std::env::var("CLEW_HOST").ok().filter(given)) {
             Some(host) => host,
             None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
