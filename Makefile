@@ -1,11 +1,11 @@
 # What there is to do here. Every target gets what it needs by itself; Rust comes with rustup (rust-toolchain.toml says which).
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-large soak torture fuzz clean
+.PHONY: help demo test browser-test screenshots packages images system-test bench bench-large soak torture fuzz clean
 
 CARGO ?= cargo
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## A shop of six services, followed by Clew: starts everything, and says what to try
 	$(CARGO) build --release -p clew-aggregator -p clew-agent -p clew -p clew-demo
@@ -22,6 +22,25 @@ test: ## Formatting, lints, and every test: units, properties, the programs, cra
 	  set -x; $(CARGO) test --workspace --locked --no-fail-fast; \
 	fi
 	target/debug/clew-demo run --check --dir target/demo-check
+	tests/browser/run
+
+browser-test: ## The web page: its types, and its tests in Chromium, which they install
+	$(CARGO) build --workspace --bins --locked
+	tests/browser/run
+
+screenshots: ## Pictures of every page into deploy/screenshots
+	$(CARGO) build --workspace --bins --locked
+	tests/browser/run screenshots
+
+packages: ## deb and rpm of agent, aggregator and command line, in target/packages
+	$(CARGO) build --release --workspace --bins --locked
+	deploy/packages/build.sh
+
+images: packages ## Container images of the same, for the Docker engine of this machine
+	deploy/docker/build.sh
+
+system-test: packages ## Installs it for real: packages, systemd-nspawn, Ansible, Docker, Kubernetes schemas; SCENARIOS="installed" for some
+	python3 tests/system/run.py $(SCENARIOS)
 
 bench: ## Whole programs on the benchmark's corpora; writes target/bench/e2e.json
 	$(CARGO) build --release --workspace --bins

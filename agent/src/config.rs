@@ -31,6 +31,7 @@ struct Raw {
     host: Option<String>,
     agent_id: Option<String>,
     metrics_listen: Option<String>,
+    ephemeral: Option<bool>,
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
@@ -91,6 +92,8 @@ pub struct Config {
     pub host: String,
     pub agent_id: [u8; 16],
     pub metrics_listen: Option<std::net::SocketAddr>,
+    /// Neither the agent nor its files are there again once it has ended.
+    pub ephemeral: bool,
     pub limits: Limits,
     pub sources: Vec<SourceConfig>,
 }
@@ -204,7 +207,8 @@ impl Config {
     }
 
     fn check(raw: Raw) -> Result<Self, ConfigError> {
-        let host = match raw.host.filter(|host| !host.is_empty()) {
+        let given = |host: &String| !host.is_empty();
+        let host = match raw.host.filter(given).or_else(|| std::env::var("CLEW_HOST").ok().filter(given)) {
             Some(host) => host,
             None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
@@ -222,6 +226,7 @@ impl Config {
             aggregator: aggregator(raw.aggregator.as_deref().unwrap_or("http://127.0.0.1:7600"))?,
             agent_id: agent_id(raw.agent_id.as_deref(), &host, &state_dir)?,
             metrics_listen,
+            ephemeral: raw.ephemeral.unwrap_or(false),
             limits: limits(&raw.limits)?,
             sources: paired(raw.source.into_iter().map(source).collect::<Result<_, _>>()?)?,
             state_dir,

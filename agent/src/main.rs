@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clew_agent::audit::AuditError;
 use clew_agent::checkpoint::{StateDir, StateError};
 use clew_agent::config::Config;
@@ -15,7 +15,7 @@ use clew_agent::pipeline::Until;
 use clew_agent::run::Loaded;
 use clew_agent::trial::{Options, trial};
 use clew_service::units::Span;
-use clew_service::{exit, shutdown, telemetry};
+use clew_service::{exit, manual, shutdown, telemetry};
 
 const PROGRAM: &str = "clew-agent";
 
@@ -90,6 +90,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Write man pages and shell completions below a folder: for whoever makes packages.
+    #[command(hide = true)]
+    Manual {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -116,6 +122,10 @@ fn main() -> ExitCode {
         }
         Command::Audit { config, json } => audit(&config, json),
         Command::Reload { config } => reload(&config),
+        Command::Manual { folder } => {
+            let written = manual::write(&Arguments::command(), &folder);
+            written.map_or_else(|error| exit::fail(PROGRAM, exit::FAILURE, error), |()| ExitCode::SUCCESS)
+        }
     }
 }
 

@@ -40,6 +40,22 @@ fn lines_arrive_with_time_severity_and_ids() {
 }
 
 #[test]
+fn an_agent_whose_files_end_with_it_says_so_when_all_is_delivered() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..10);
+    house.start();
+    house.wait_lines(10);
+    assert_eq!(house.stop(), Some(0));
+    assert!(!house.fake.state().has_left, "it may be back");
+    "ephemeral = true".clone_into(&mut house.extra);
+    house.start();
+    append(&house.path("a.log"), 10..20);
+    house.wait_lines(20);
+    assert_eq!(house.stop(), Some(0));
+    assert!(house.fake.state().has_left);
+}
+
+#[test]
 fn a_renamed_file_is_read_to_its_end() {
     let mut house = House::new();
     let mut number = 0;

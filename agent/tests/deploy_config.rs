@@ -40,6 +40,26 @@ fn every_key_is_mentioned_and_no_other() {
     assert_eq!(mentioned, known);
 }
 
+/// Each of `deploy/sources` and every other agent.toml in `deploy` stands for itself.
+#[test]
+fn every_sample_can_be_run_with() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let sources = std::fs::read_dir(deploy.join("sources")).unwrap().map(|entry| entry.unwrap().path());
+    let others = ["docker", "kubernetes/base/agent", "kubernetes/components/sidecar"];
+    let samples: Vec<PathBuf> = sources.chain(others.map(|folder| deploy.join(folder).join("agent.toml"))).collect();
+    for path in &samples {
+        let loaded = Config::load(path).map(|config| config.sources.len());
+        assert!(loaded.as_ref().is_ok_and(|sources| *sources > 0), "{}: {loaded:?}", path.display());
+    }
+    // All of them can be appended to one file.
+    let all: String = samples
+        .iter()
+        .filter(|path| path.parent().unwrap().ends_with("sources"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    load(&all).unwrap();
+}
+
 /// The headers of sections, and all sections and keys, commented out or not.
 fn mentioned(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut headers, mut mentioned, mut section) = (BTreeSet::new(), BTreeSet::new(), String::new());

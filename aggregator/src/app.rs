@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use clew_proto::v1::ingest_server::IngestServer;
 use clew_service::exit::ConfigError;
+use clew_service::notify::Notifier;
 use clew_service::shutdown::CancellationToken;
 use prost::Message;
 use tokio::net::TcpListener;
@@ -36,6 +37,7 @@ use crate::receive::journal::{Durable, Handed, Journal};
 use crate::retention;
 use crate::search::cache::BlockCache;
 use crate::store::Store;
+use crate::supervise::supervise;
 use crate::wal::entry::{Entry, Event, uuid};
 use crate::wal::writer::Writer;
 use crate::wal::{recovery, segment};
@@ -142,6 +144,7 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         credit_bytes: config.credit_bytes,
         shutdown: shutdown.clone(),
     };
+    let supervised = (engine.store.clone(), Arc::clone(&health));
     let api = Api {
         store: engine.store.clone(),
         deletions: Arc::clone(&engine.deletions),
@@ -155,6 +158,7 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
     tracing::info!("listening grpc={grpc_address} http={http_address}");
     let grpc = tokio::spawn(serve_grpc(grpc, sessions, shutdown.clone()));
     let http = tokio::spawn(serve_http(http, api, shutdown.clone()));
+    tokio::spawn(supervise(Notifier::from_env(), supervised.0, supervised.1, shutdown.clone()));
     // A server that ends by itself ends the program.
     let outcome = tokio::select! {
         ended = grpc => ended?,

@@ -17,6 +17,7 @@
 //! | `verify` | reads everything on disk and says what is damaged |
 //! | `trace` | one transaction from its records |
 //! | `http` | the API |
+//! | `supervise` | what systemd is told |
 //! | `app` | wires the parts, alone |
 
 pub mod app;
@@ -41,6 +42,7 @@ pub mod search;
 pub mod source;
 pub mod space;
 pub mod store;
+pub mod supervise;
 pub mod trace;
 pub mod transactions;
 pub mod verify;

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clew_aggregator::config::Config;
 use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
-use clew_service::{shutdown, telemetry};
+use clew_service::{manual, shutdown, telemetry};
 
 /// Some percent less CPU under load than with the system's allocator, which hands freed blocks back and faults them in again.
 #[global_allocator]
@@ -43,6 +43,12 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Write man pages and shell completions below a folder: for whoever makes packages.
+    #[command(hide = true)]
+    Manual {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -65,6 +71,7 @@ fn main() -> ExitCode {
             Command::Run { config } => run(Config::load(config.as_deref())?).await,
             Command::Verify { config } => verify(&Config::load(config.as_deref())?),
             Command::Check { config } => check(Config::load(config.as_deref())?).await,
+            Command::Manual { folder } => Ok(manual::write(&Arguments::command(), &folder)?),
         }
     });
     // Not waiting for a thread that did not stop in time.

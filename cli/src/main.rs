@@ -33,12 +33,13 @@ mod transactions;
 mod words;
 
 use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use clew_service::exit;
 use clew_service::units::Span;
+use clew_service::{exit, manual};
 
 use crate::client::{Client, Failure};
 
@@ -71,6 +72,12 @@ enum Command {
     Transactions(transactions::Options),
     /// Who ships what, and how far behind it is.
     Agents(agents::Options),
+    /// Write man pages and shell completions below a folder: for whoever makes packages.
+    #[command(hide = true)]
+    Manual {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -111,6 +118,7 @@ fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<bool> {
         Command::Tail(options) => tail::run(&client, options, timeout, out).map(|()| true),
         Command::Transactions(options) => transactions::run(&client, options, timeout, out),
         Command::Agents(options) => agents::run(&client, options, out).map(|()| true),
+        Command::Manual { folder } => Ok(manual::write(&Arguments::command(), folder).map(|()| true)?),
     }
 }
 

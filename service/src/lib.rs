@@ -9,9 +9,11 @@
 //! | `shutdown` | one token for a program's end; a second signal means now |
 //! | `notify` | what systemd is told: ready, reloading, stopping, alive |
 //! | `metrics` | Prometheus text of a registry |
+//! | `manual` | man pages and completions of a program |
 
 pub mod config;
 pub mod exit;
+pub mod manual;
 pub mod metrics;
 pub mod notify;
 pub mod shutdown;

@@ -296,7 +296,24 @@ impl Pipeline {
         }
     }
 
+    /// The last word of an agent whose files end with it: that all of them are delivered. If they are not, nothing is said, and
+    /// answers go on waiting for what is lost.
+    pub(super) fn leave(&mut self) {
+        let is_over = |source: &Source| source.is_settled() && source.in_flight.is_empty();
+        let is_all = self.table.iter().all(|(_, source)| is_over(source))
+            && self.unopened.is_empty()
+            && self.orphans.is_empty()
+            && self.examinations == 0;
+        if self.config.ephemeral && is_all {
+            self.say(0, true);
+        }
+    }
+
     fn send_watermark(&self, unread_bytes: u64) {
+        self.say(unread_bytes, false);
+    }
+
+    fn say(&self, unread_bytes: u64, leaves: bool) {
         let Some(session) = &self.session else { return };
         let reached = self.watermark.reached();
         let aggregator_time_ns = reached.zip(session.anchor).map_or(0, |(reached, anchor)| anchor.at(reached.instant));
@@ -310,6 +327,7 @@ impl Pipeline {
             clock_offset_ns: clock.offset_ns,
             clock_uncertainty_ns: clock.uncertainty_ns,
             clock_time_ns: clock.aggregator_ns,
+            leaves,
         };
         let _ = session.send(AgentMessage { message: Some(agent_message::Message::Watermark(watermark)) });
     }

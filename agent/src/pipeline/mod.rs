@@ -275,6 +275,7 @@ impl Pipeline {
                 Err(RecvTimeoutError::Disconnected) => break None,
             }
         };
+        self.leave();
         let checkpoint = self.checkpoint();
         self.keeper.finish(checkpoint);
         remains

@@ -56,6 +56,8 @@ pub struct State {
     pub bytes_again: u64,
     pub in_flight_max: u64,
     pub watermark_ns: u64,
+    /// The last watermark said so.
+    pub has_left: bool,
     pub violations: Vec<String>,
     /// Nothing is acknowledged, and no credit is given back, while this is set.
     pub hold_acks: bool,
@@ -87,6 +89,7 @@ impl Fake {
             bytes_again: 0,
             in_flight_max: 0,
             watermark_ns: 0,
+            has_left: false,
             violations: Vec::new(),
             hold_acks: false,
             credit_bytes: 8 << 20,
@@ -331,7 +334,10 @@ impl Session {
                 self.owed.push((gap.source, gap.end, 0));
             }
             FromAgent::CloseSource(_) => {}
-            FromAgent::Watermark(watermark) => state.watermark_ns = watermark.time_ns,
+            FromAgent::Watermark(watermark) => {
+                state.watermark_ns = watermark.time_ns;
+                state.has_left = watermark.leaves;
+            }
             FromAgent::Ping(ping) => answers.push(ToAgent::Pong(Pong {
                 ping_sent_ns: ping.sent_ns,
                 received_ns: ping.sent_ns,

@@ -65,6 +65,8 @@ pub struct Agent {
     pub says_clock: bool,
     /// An operator said that it will not come back; zero: nobody did, or it came back.
     pub retired_ns: i64,
+    /// It said itself that it will not, with everything delivered.
+    pub has_left: bool,
     /// Not in the snapshot yet.
     pub dirty: bool,
 }
@@ -158,6 +160,7 @@ impl State {
         agent.sessions += 1;
         agent.last_seen_ns = now_ns;
         agent.retired_ns = 0;
+        agent.has_left = false;
         agent.dirty = true;
         Ok(())
     }
@@ -170,6 +173,7 @@ impl State {
             let ours = time(watermark.aggregator_time_ns).or_else(|| Some(agent.ours(time(watermark.time_ns)?)));
             agent.watermark_ns = ours.unwrap_or(agent.watermark_ns);
             agent.unread_bytes = watermark.unread_bytes;
+            agent.has_left = watermark.leaves;
             agent.dirty = true;
             if let Some(now_ns) = time(watermark.clock_time_ns).filter(|_| watermark.clock_uncertainty_ns > 0) {
                 agent.says_clock = true;

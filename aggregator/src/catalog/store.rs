@@ -69,6 +69,8 @@ struct AgentRecord {
     spells: Vec<SpellRecord>,
     #[prost(int64, tag = "10")]
     retired_ns: i64,
+    #[prost(bool, tag = "11")]
+    has_left: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -286,6 +288,7 @@ impl From<AgentRecord> for Agent {
             clock_uncertainty_ns: record.clock_uncertainty_ns,
             clock: Arc::new(HostClock::new(record.spells.iter().map(spell).collect())),
             retired_ns: record.retired_ns,
+            has_left: record.has_left,
             host: record.host,
             version: record.version,
             ..Self::default()
@@ -313,6 +316,7 @@ impl From<&Agent> for AgentRecord {
             watermark_ours_ns: Some(agent.watermark_ns),
             spells: agent.clock.spells().iter().map(spell).collect(),
             retired_ns: agent.retired_ns,
+            has_left: agent.has_left,
         }
     }
 }

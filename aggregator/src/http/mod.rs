@@ -17,6 +17,7 @@
 //! | `status` | `/api/v1/status/*` |
 //! | `deletions` | `/api/v1/admin/deletions` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
+//! | `ui` | the web page: what is no route |
 //! | `answer` | records and verdicts as JSON |
 //! | `cursor` | where the next page begins |
 //! | `problem` | errors as RFC 9457 problem details; status codes are chosen here alone |
@@ -39,3 +40,4 @@ pub mod status;
 pub mod tail;
 pub mod transaction;
 pub mod transactions_list;
+pub mod ui;

@@ -9,7 +9,7 @@ use super::api::Api;
 use super::problem::Problem;
 use super::services;
 use super::transaction::{compare, export, page, stream};
-use super::{context, deletions, openapi, process, search, status, tail, transactions_list};
+use super::{context, deletions, openapi, process, search, status, tail, transactions_list, ui};
 
 /// One route; a path has several of them where its methods do different things.
 pub struct Route {
@@ -76,5 +76,5 @@ impl Route {
 /// All routes, ready to be served.
 pub fn build(api: Api) -> Router {
     let router = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, route.method_router()));
-    router.fallback(async || Problem::NoRoute).method_not_allowed_fallback(async || Problem::Method).with_state(api)
+    router.fallback(ui::page).method_not_allowed_fallback(async || Problem::Method).with_state(api)
 }

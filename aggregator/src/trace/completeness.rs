@@ -7,7 +7,7 @@
 //!
 //! An agent that had been silent for a day when the transaction began, or of which an operator said that it will not come back, is
 //! named with its last word and not waited for. One that fell silent later is waited for, however long: it may hold lines of it. Files that no
-//! agent follows cannot be proved absent.
+//! agent follows cannot be proved absent. One that ended with everything delivered, and said that its files ended with it, is forgotten.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ pub fn behind(said: &Said, time_ns: i64) -> Vec<Behind> {
         .iter()
         .filter_map(|(id, agent)| {
             let watermark_ns = agent.watermark();
-            let passed = watermark_ns.is_some_and(|watermark| watermark >= time_ns);
+            let passed = agent.has_left || watermark_ns.is_some_and(|watermark| watermark >= time_ns);
             (!passed).then(|| Behind {
                 agent: *id,
                 host: agent.host.clone(),
@@ -180,10 +180,10 @@ pub fn of(said: &Said, found: Found) -> Completeness {
     let is_gone = |agent: &Behind| is_gone(agent.connected, agent.is_retired, agent.last_seen_ns, begin_ns);
     let (gone, behind): (Vec<_>, Vec<_>) =
         behind(said, found.received_max_ns.saturating_add(SETTLE_NS)).into_iter().partition(is_gone);
-    let waited_for = said
-        .agents
-        .iter()
-        .filter(|(_, agent)| !self::is_gone(agent.sessions > 0, agent.retired_ns > 0, agent.last_seen_ns, begin_ns));
+    let waited_for =
+        said.agents.iter().filter(|(_, agent)| !agent.has_left).filter(|(_, agent)| {
+            !self::is_gone(agent.sessions > 0, agent.retired_ns > 0, agent.last_seen_ns, begin_ns)
+        });
     let gaps: Vec<_> = said
         .gaps
         .iter()
@@ -194,7 +194,7 @@ pub fn of(said: &Said, found: Found) -> Completeness {
         .cloned()
         .collect();
     let from_ns = begin_ns.saturating_sub(BEGIN_SLACK_NS);
-    let removed_before_ns = Some(said.removed_before_ns).filter(|before| *before > from_ns);
+    let removed_before_ns = Some(said.removed_before_ns).filter(|before| *before > 0 && *before > from_ns);
     let days = from_ns.div_euclid(DAY_NS)..=found.received_max_ns.saturating_add(BEGIN_SLACK_NS).div_euclid(DAY_NS);
     let days_aside: Vec<i64> = said.days_aside.iter().copied().filter(|day| days.contains(day)).collect();
     let is_gapped = !gaps.is_empty() || !days_aside.is_empty() || found.blocks_damaged > 0;
@@ -312,6 +312,17 @@ mod tests {
         assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
         assert_eq!(state.retire(agent, 500), Some(false), "it is here");
         assert_eq!(state.retire(Uuid::from_u128(77), 500), None);
+    }
+
+    #[test]
+    fn an_agent_that_left_with_everything_delivered_is_forgotten_until_it_is_back() {
+        let mut state = state(&[200, 99]);
+        let agent = Uuid::from_u128(1);
+        state.watermark(agent, &v1::Watermark { leaves: true, ..Default::default() });
+        let left = of(&Said::now(&state), found(50, 100));
+        assert_eq!((left.verdict, left.gone.len(), left.complete_to_ns), (Verdict::Settled, 0, Some(200 + SETTLE_NS)));
+        state.hello(agent, &v1::Hello::default(), 400).unwrap();
+        assert_eq!(verdict(&state, found(50, 100)), Verdict::Open);
     }
 
     #[test]

@@ -1,0 +1,72 @@
+// Asking the aggregator. Answers are JSON; what goes wrong is a problem of RFC 9457, and stays one up to the page that shows it.
+
+/** What the aggregator, or the way to it, had to object. */
+export class Problem extends Error {
+  /** @param {import("../types.js").ProblemAnswer} answer */
+  constructor(answer) {
+    super(answer.detail ?? answer.title ?? "the request failed");
+    this.answer = answer;
+    this.status = answer.status ?? 0;
+  }
+}
+
+/** @typedef {Record<string, string | number | boolean | null | undefined>} Parameters */
+
+/**
+ * @param {string} path
+ * @param {Parameters} [parameters] those that are empty are left out
+ */
+export function address(path, parameters = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value != null && value !== "" && value !== false) query.set(name, String(value));
+  }
+  const text = query.toString();
+  return text === "" ? path : `${path}?${text}`;
+}
+
+/**
+ * @template T
+ * @param {string} path
+ * @param {Parameters} [parameters]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<T>}
+ */
+export async function ask(path, parameters = {}, signal) {
+  const url = address(path, parameters);
+  // A query may be longer than an address; the routes that take one take it in a body as well.
+  const request = url.length < 6000
+    ? new Request(url, { signal })
+    : new Request(path, { signal, method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(typed(parameters)) });
+  let response;
+  try {
+    response = await fetch(request);
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem({ title: "no answer", status: 0, detail: "the aggregator does not answer; is it running?" });
+  }
+  if (response.ok) return response.json();
+  throw new Problem(await problemOf(response));
+}
+
+/** @param {Parameters} parameters */
+const typed = (parameters) => Object.fromEntries(Object.entries(parameters).filter(([, value]) => value != null && value !== "" && value !== false));
+
+/**
+ * @param {Response} response
+ * @returns {Promise<import("../types.js").ProblemAnswer>}
+ */
+async function problemOf(response) {
+  try {
+    const answer = await response.json();
+    return { ...answer, status: response.status };
+  } catch {
+    return { title: response.statusText || "the request failed", status: response.status };
+  }
+}
+
+/** @param {unknown} error */
+export const isAborted = (error) => error instanceof DOMException && error.name === "AbortError";
+
+/** @param {string} id */
+export const transactionPath = (id) => `/api/v1/transactions/${encodeURIComponent(id)}`;

@@ -1,0 +1,5 @@
+# Removed and not upgraded: stopped and not started again.
+if [ "$1" -eq 0 ]; then
+    systemctl --no-reload disable clew-agent.service || :
+    if [ -d /run/systemd/system ]; then systemctl stop clew-agent.service || :; fi
+fi

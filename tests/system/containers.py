@@ -1,0 +1,176 @@
+"""Scenario: images from the Dockerfiles; logs of containers, from files by a sidecar and from standard output by a host agent."""
+
+import json
+import socket
+import time
+
+import account
+import host
+from engine import BASE, Engine
+
+NETWORK = "clew"
+# A SIGTERM that nobody handles would take the whole patience of `docker stop`.
+STOP_SECONDS = 60
+AT_ONCE_SECONDS = 20
+
+
+def run():
+    if not (host.PACKAGES / "bin/clew-agent").exists():
+        raise host.Skipped(f"there is no {host.PACKAGES / 'bin'}: run make packages")
+    engine = Engine()
+    try:
+        host.step("start the engine, build the images")
+        engine.start()
+        host.command(host.ROOT / "deploy/docker/build.sh", env=engine.environment)
+        for image in ("clew-aggregator", "clew-agent", "clew"):
+            print(f"    {image}: user {engine.inspect(image, '.Config.User')}, {int(engine.inspect(image, '.Size')) >> 20} MiB")
+        engine("network", "create", NETWORK)
+        aggregator(engine)
+        sidecar(engine)
+        host_agent(engine)
+        job(engine)
+        once(engine)
+        aggregator_ends(engine)
+        compose(engine)
+    finally:
+        engine.end()
+
+
+def lines(begin, end, trace, last_line_feed=True):
+    """A shell script that writes numbered lines of one request to standard output, the last one perhaps without a line feed."""
+    script = (f"for n in $(seq {begin} {end}); do printf 'level=info msg=\"in a container\" trace_id={trace} n=%d' $n; "
+              f"[ $n = {end} ] {'&& false' if last_line_feed else ''} || echo; done")
+    return script
+
+
+def aggregator(engine):
+    host.step("the aggregator, not root, without any capability, healthy")
+    engine.run("--name", "aggregator", "--network", NETWORK, "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+               "clew-aggregator")
+    is_healthy(engine, "aggregator")
+    assert engine("exec", "aggregator", "id", "-u").strip() == "7600"
+
+
+def sidecar(engine):
+    host.step("a sidecar: the service ends, and its last lines arrive before the sidecar ends")
+    trace = account.trace_id(0xA1)
+    engine("volume", "create", "payments")
+    engine("run", "--rm", "--volume", "payments:/logs/payments", BASE, "chown", "1000", "/logs/payments")
+    engine.run("--name", "sidecar", "--network", NETWORK, "--volume", "payments:/logs/payments:ro", "--user", "1000:7602", "--hostname", "web",
+               "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "clew-agent")
+    is_healthy(engine, "sidecar")
+    # Its files are for its own user alone; the very last line has no line feed.
+    script = f"umask 077; ({lines(1, 50, trace)}; sleep 3; {lines(51, 100, trace, last_line_feed=False)}) > /logs/payments/app.log"
+    engine("run", "--rm", "--user", "1000", "--volume", "payments:/logs/payments", BASE, "bash", "-c", script)
+    stop(engine, "sidecar")
+    found(engine, trace, "payments", 100)
+
+
+def host_agent(engine):
+    host.step("a host agent: what containers write to standard output, in their names")
+    config = host.WORK / "host-agent.toml"
+    config.write_text('aggregator = "http://aggregator:7600"\nmetrics_listen = "127.0.0.1:7602"\n'
+                      + (host.ROOT / "deploy/sources/docker.toml").read_text())
+    engine.run("--name", "host-agent", "--network", NETWORK, "--volume", f"{engine.data}/containers:/var/lib/docker/containers:ro",
+               "--volume", f"{config}:/etc/clew/agent.toml:ro", "--user", "0:7602", "--read-only", "--cap-drop", "ALL",
+               "--cap-add", "DAC_READ_SEARCH", "--security-opt", "no-new-privileges", "clew-agent")
+    is_healthy(engine, "host-agent")
+    trace = account.trace_id(0xB2)
+    engine("run", "--name", "checkout", BASE, "bash", "-c", lines(1, 100, trace))
+    host.until("its lines to be found", lambda: found(engine, trace, "checkout", 100) or True)
+    stop(engine, "host-agent")
+
+
+def job(engine):
+    host.step("a job with a sidecar: it ends, the sidecar is told, and nothing hangs")
+    trace = account.trace_id(0xC3)
+    engine("volume", "create", "nightly")
+    engine.run("--name", "nightly-sidecar", "--network", NETWORK, "--volume", "nightly:/logs/nightly:ro", "clew-agent")
+    engine.run("--name", "nightly", "--volume", "nightly:/logs/nightly", BASE, "bash", "-c", f"({lines(1, 2000, trace)}) > /logs/nightly/job.log; exit 3")
+    assert engine("wait", "nightly").strip() == "3"
+    # No pause between the job's end and this.
+    stop(engine, "nightly-sidecar")
+    found(engine, trace, "nightly", 2000)
+
+
+def once(engine):
+    host.step("a job without a sidecar: `run --once` ships its files afterwards, and ends by itself")
+    trace = account.trace_id(0xD4)
+    engine("volume", "create", "weekly")
+    engine("run", "--rm", "--volume", "weekly:/logs/weekly", BASE, "bash", "-c", f"({lines(1, 500, trace)}) > /logs/weekly/job.log")
+    engine("run", "--rm", "--network", NETWORK, "--volume", "weekly:/logs/weekly:ro", "clew-agent",
+           "run", "--once", "--timeout", "1m", "--config", "/etc/clew/agent.toml")
+    found(engine, trace, "weekly", 500)
+
+
+def aggregator_ends(engine):
+    host.step("the aggregator ends by SIGTERM with everything committed, and starts again with all of it")
+    stop(engine, "aggregator")
+    assert "everything is committed" in engine("logs", "aggregator")
+    engine("start", "aggregator")
+    is_healthy(engine, "aggregator")
+    for request, service, count in [(0xA1, "payments", 100), (0xB2, "checkout", 100), (0xC3, "nightly", 2000), (0xD4, "weekly", 500)]:
+        found(engine, account.trace_id(request), service, count)
+
+
+def compose(engine):
+    host.step("compose.yaml, as it stands")
+    program = compose_program(engine)
+    if program is None:
+        host.need("docker-compose", "docker-compose")
+        program = ["docker-compose"]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    api = f"http://127.0.0.1:{port}/api/v1"
+    environment = dict(engine.environment, CLEW_HTTP_PORT=str(port))
+    file = host.ROOT / "deploy/compose.yaml"
+    call = lambda *arguments: host.command(*program, "--file", file, "--project-name", "trial", *arguments, env=environment)
+    call("up", "--detach")
+    try:
+        trace = account.trace_id(5)
+        search = lambda: json.loads(host.command("curl", "-fsS", f"{api}/transactions/{trace}"))
+        answer = host.until("a payment to be found from this machine", search)
+        assert [record["service"] for record in answer["records"]] == ["payments"], answer
+        started = time.monotonic()
+        call("stop")
+        print(f"    stopped in {time.monotonic() - started:.0f} s")
+        # What the service wrote to its last moment: in the volume, and in the aggregator's.
+        written = engine("run", "--rm", "--volume", "trial_payments-logs:/logs", BASE, "wc", "-l", "/logs/app.log").split()[0]
+        call("start", "aggregator")
+        count = lambda: sum(account.held(host.command("curl", "-fsS", "-H", "Accept: application/x-ndjson",
+                                                      f"{api}/logs/search?q=service:payments")).values())
+        host.until("every line to be found", lambda: count() == int(written))
+        print(f"    {written} lines written, every one found once")
+    finally:
+        call("down", "--volumes")
+
+
+def compose_program(engine):
+    return ["docker", "compose"] if engine("compose", "version", check=False).returncode == 0 else None
+
+
+def is_healthy(engine, container):
+    def look():
+        state = engine.inspect(container, ".State.Status")
+        assert state == "running", f"{container} is {state}: {engine('logs', container)}"
+        return engine.inspect(container, ".State.Health.Status") == "healthy"
+    host.until(f"{container} to be healthy", look)
+
+
+def stop(engine, container):
+    """SIGTERM to PID 1: it ends by itself, at once, and well."""
+    started = time.monotonic()
+    engine("stop", "--time", STOP_SECONDS, container)
+    took = time.monotonic() - started
+    code = engine.inspect(container, ".State.ExitCode")
+    assert code == "0", f"{container} ended with {code}: {engine('logs', container)}"
+    assert took < AT_ONCE_SECONDS, f"{container} took {took:.0f} s to end"
+
+
+def found(engine, trace, service, count):
+    """Every line of the request is there once, in order, under the service's name. Asked with the image of the command line."""
+    text = engine("run", "--rm", "--network", NETWORK, "--env", "CLEW_SERVER=http://aggregator:7601", "clew", "trace", "--json", trace)
+    answer = json.loads(text)
+    numbers = [account.number(record["line"]) for record in answer["records"]]
+    assert numbers == list(range(1, count + 1)), f"{service}: {len(numbers)} of {count} lines: {numbers[:5]} to {numbers[-5:]}"
+    assert {record["service"] for record in answer["records"]} == {service}, answer["summary"]
