@@ -267,7 +267,7 @@ fn clew_prints_a_transaction_and_says_when_there_is_none() {
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
 
-    let (code, stdout, stderr) = clew(&["trace", &id]);
+    let (code, stdout, stderr) = clew(&["trace", &id, "--no-fold"]);
     assert_eq!(code, Some(0), "{stderr}");
     assert!((0..3).all(|number| stdout.contains(&format!("number {number}"))), "{stdout}");
     assert!(!stdout.contains('\x1b'), "no colour without a terminal: {stdout:?}");

@@ -165,6 +165,7 @@ impl Agent {
             clock_offset_ns: clock.offset_ns,
             clock_uncertainty_ns: clock.uncertainty_ns,
             clock_time_ns: clock.aggregator_ns,
+            leaves: false,
         }));
         acts
     }

@@ -53,7 +53,7 @@ fn behind(agent: &Behind) -> String {
     let away = if agent.connected { "" } else { ", and is not connected" };
     match (agent.watermark_ns, agent.behind_ns) {
         (Some(watermark), Some(behind)) => format!(
-            "{} has shipped all that its files held at {}, {} before the last record was received{away}",
+            "{} has shipped all that its files held at {}, and has {} more to go{away}",
             agent.host,
             rfc3339(watermark),
             duration(behind)
