@@ -87,6 +87,8 @@ struct Seen {
 struct Look {
     seen: Seen,
     events: Vec<Event>,
+    /// Records came in, or changed their places.
+    has_moved: bool,
     is_open: bool,
     state: Value,
     took: Duration,
@@ -119,14 +121,18 @@ fn changes(whole: &Whole, shown: &Shown, asked: &Asked, mut seen: Seen) -> Look 
             Event::default().event("records").data(json!({ "records": records }).to_string())
         })
         .collect();
-    let state = shown::transaction(whole, &asked.canonical());
+    let mut state = shown::transaction(whole, &asked.canonical());
     let text = state.to_string();
-    if text != seen.state {
+    // This goes on with the time: it is told with the rest, and is no change.
+    state["completeness"]["complete_to"] = Value::Null;
+    let has_moved = !changed.is_empty();
+    let lasting = state.to_string();
+    if lasting != seen.state {
         events.push(Event::default().event("state").data(&text));
-        seen.state = text;
+        seen.state = lasting;
     }
     let is_open = whole.completeness.verdict == Verdict::Open || !whole.completeness.behind.is_empty();
-    Look { seen, events, is_open, state: state["completeness"]["state"].clone(), took: Duration::ZERO }
+    Look { seen, events, has_moved, is_open, state: state["completeness"]["state"].clone(), took: Duration::ZERO }
 }
 
 async fn follow(
@@ -140,7 +146,7 @@ async fn follow(
     let mut look = first;
     let mut changed = Instant::now();
     loop {
-        if !look.events.is_empty() {
+        if look.has_moved || look.is_open {
             changed = Instant::now();
         }
         for event in look.events.drain(..) {
@@ -148,7 +154,7 @@ async fn follow(
                 return;
             }
         }
-        if !look.is_open && changed.elapsed() >= QUIET {
+        if changed.elapsed() >= QUIET {
             let end = Event::default().event("end").data(json!({ "state": look.state }).to_string());
             let _ = sender.send(Ok(end)).await;
             return;
