@@ -365,21 +365,12 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
         context.fill();
       }
     }
-    // Where the order is uncertain: as wide as the clocks leave it open.
-    if (marks[number].ns.length < 20_000) {
-      context.strokeStyle = ink.dim;
-      context.setLineDash([2, 2]);
-      marks[number].ns.forEach((ns, index) => {
-        const record = records[marks[number].index[index]];
-        const wide = (record.at_uncertainty_ns ?? 0) * scale.rate;
-        if (!record.order_uncertain || wide < 3 || x(ns) < 0 || x(ns) > width) return;
-        context.beginPath();
-        context.moveTo(x(ns) - wide, y + 24.5);
-        context.lineTo(x(ns) + wide, y + 24.5);
-        context.stroke();
-      });
-      context.setLineDash([]);
-    }
+    // Where the order is uncertain: a dot below; how wide the clocks leave it open is drawn for the one that is chosen.
+    context.fillStyle = ink.dim;
+    marks[number].ns.forEach((ns, index) => {
+      const at = x(ns);
+      if (records[marks[number].index[index]].order_uncertain && at >= 0 && at <= width) context.fillRect(at - 1, y + 24, 2, 2);
+    });
     context.globalAlpha = 1;
   });
 
@@ -454,6 +445,20 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
     context.fill();
     context.strokeStyle = ink.surface;
     context.stroke();
+    const wide = (selected.at_uncertainty_ns ?? 0) * scale.rate;
+    if (wide > 3) {
+      const y = AXIS + selected.lane * LANE + LANE / 2;
+      context.strokeStyle = ink.thread;
+      context.lineWidth = 1;
+      for (const end of [at - wide, at + wide]) {
+        context.beginPath();
+        context.moveTo(at, y);
+        context.lineTo(end, y);
+        context.moveTo(end, y - 4);
+        context.lineTo(end, y + 4);
+        context.stroke();
+      }
+    }
   }
 }
 
