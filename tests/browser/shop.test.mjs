@@ -293,9 +293,8 @@ describe("lists and states", () => {
     await page.getByRole("button", { name: "Duration", exact: true }).click();
     await page.waitForURL("**sort=duration**");
     const plot = page.locator(".chart .u-over");
-    await plot.waitFor();
-    const area = await plot.boundingBox();
-    assert.ok(area);
+    // It is drawn anew for the other order.
+    const area = await until("a plot", () => plot.boundingBox());
     // Along and across until the pointer is over a dot: then it says which one.
     const opened = await (async () => {
       for (let y = 6; y < area.height; y += 12) {
