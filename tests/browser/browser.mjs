@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { existsSync, readFileSync } from "node:fs";
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
+import { PATIENCE_MS } from "./house.mjs";
 
 const executable = process.env.CLEW_CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) => existsSync(path));
 
@@ -18,7 +19,7 @@ export const launch = () => chromium.launch({ executablePath: executable, args: 
 export async function tab(browser, url, options = {}) {
   const context = await browser.newContext({ baseURL: url, viewport: { width: 1440, height: 900 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page.setDefaultTimeout(PATIENCE_MS);
   /** @type {string[]} */
   const wrong = [];
   /** @type {RegExp[]} */

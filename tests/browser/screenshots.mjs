@@ -25,7 +25,7 @@ try {
     ["compare", `/t/${id}?compare=1`],
     ["search", "/search?from=-5m"],
     ["tail", "/search?tail=1", async (page) => {
-      await until("a screen of records", async () => (await page.getByRole("option").count()) > 20);
+      await until("a screen of records", async () => (await page.locator('#results [role="option"]').count()) > 20);
     }],
     ["transactions", "/transactions?from=-5m"],
     ["services", "/services?from=-5m"],
@@ -49,7 +49,7 @@ try {
     }
     const { page, close } = await tab(browser, shop.url, { colorScheme, viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
     await page.goto(`/t/${id}`);
-    await page.getByRole("option").first().waitFor();
+    await page.locator('#records [role="option"]').first().waitFor();
     await page.screenshot({ path: join(folder, `phone-${colorScheme}.png`) });
     await close();
   }

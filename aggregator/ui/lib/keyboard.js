@@ -19,7 +19,8 @@ export const isTyping = (target) =>
 export function start() {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    if (document.querySelector("dialog[open]") && event.key !== "Escape") return;
+    // A dialog has the keys for itself, and closes by Escape without us.
+    if (document.querySelector("dialog[open]")) return;
     const typed = pending === "" ? event.key : `${pending} ${event.key}`;
     const all = [...groups].reverse().flatMap((group) => group.current);
     const shortcut = all.find((shortcut) => shortcut.keys.split(", ").includes(typed));

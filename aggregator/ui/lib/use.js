@@ -58,6 +58,39 @@ export function useAnswer(key, question, how = {}) {
   };
 }
 
+/**
+ * A value that changes often, with those alone drawn anew who look at it.
+ * @template T
+ * @param {T} value
+ */
+export function useCell(value) {
+  const cell = useRef(/** @type {{value: T, listeners: Set<() => void>, set: (value: T) => void} | null} */ (null));
+  if (!cell.current) {
+    const made = { value, listeners: new Set(), set: (/** @type {T} */ value) => {
+      made.value = value;
+      for (const listener of made.listeners) listener();
+    } };
+    cell.current = made;
+  }
+  return cell.current;
+}
+
+/**
+ * @template T
+ * @param {{value: T, listeners: Set<() => void>}} cell
+ * @returns {T}
+ */
+export function useCellValue(cell) {
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const listener = () => draw((times) => times + 1);
+    cell.listeners.add(listener);
+    listener();
+    return () => void cell.listeners.delete(listener);
+  }, [cell]);
+  return cell.value;
+}
+
 /** Draws the component anew when the reader prefers something else. */
 export function usePreferences() {
   const [, draw] = useState(0);

@@ -18,7 +18,7 @@ import { Histogram, HISTOGRAM_LEGEND } from "../parts/histogram.js";
 import { Menu } from "../parts/menu.js";
 import { QueryBox } from "../parts/query-box.js";
 import { column, loudness, ROW_HEIGHT, Text } from "../parts/record-row.js";
-import { Cut, Empty, Failed, Loading, upper } from "../parts/states.js";
+import { Cut, Empty, Failed, Loading } from "../parts/states.js";
 import { TimePicker } from "../parts/time-picker.js";
 import { VirtualList } from "../parts/virtual-list.js";
 import * as icons from "../parts/icons.js";

@@ -10,7 +10,7 @@ import { navigate, useAddress, withParameters } from "../lib/router.js";
 import { bounded, inRow, visible } from "../lib/text.js";
 import { between, full, zone } from "../lib/time.js";
 import { tint } from "../lib/tint.js";
-import { useAnswer, useTitle } from "../lib/use.js";
+import { useAnswer, useCell, useTitle } from "../lib/use.js";
 import { useTransaction } from "../lib/use-transaction.js";
 import { Comparison } from "../parts/comparison.js";
 import { Details, searchAddress } from "../parts/details.js";
@@ -50,7 +50,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
   const [unfolded, setUnfolded] = useState(/** @type {Set<number>} */ (new Set()));
   const [selected, setSelected] = useState(-1);
   const [detailed, setDetailed] = useState(/** @type {LogRecord | null} */ (null));
-  const [sight, setSight] = useState({ first: 0, last: 0 });
+  const sight = useCell(/** @type {{begin: number, end: number} | null} */ (null));
   const [clocks, setClocks] = useState(false);
   const [seek, setSeek] = useState(/** @type {{lane: number | null, ns: number} | {index: number} | null} */ (null));
   const handle = useRef(/** @type {import("../parts/virtual-list.js").Handle | null} */ (null));
@@ -172,9 +172,13 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
     if (detailed && current && detailed !== current && items[selected]?.kind === "record") setDetailed(current);
   }, [selected]);
 
-  const seen = recordAt(Math.min(sight.first + (items[sight.first]?.kind === "silence" ? 1 : 0), items.length - 1));
-  const seenLast = recordAt(Math.max(0, Math.min(sight.last - 1, items.length - 1))) ?? recordAt(Math.max(0, sight.last - 2));
-  const inSight = seen && seenLast && items.length > 0 ? { begin: between(begin, seen.at ?? seen.time), end: between(begin, seenLast.at ?? seenLast.time) } : null;
+  /** What the list shows, as times, for the lanes above it. @param {number} first @param {number} last */
+  const see = (first, last) => {
+    const from = recordAt(first) ?? recordAt(first + 1);
+    const to = recordAt(last - 1) ?? recordAt(last - 2);
+    sight.set(from && to ? { begin: between(begin, from.at ?? from.time), end: between(begin, to.at ?? to.time) } : null);
+  };
+  const uncertain = useMemo(() => records.some((record) => record.order_uncertain), [records]);
   const total = transaction.summary.records;
   const filtered = chosen !== "" || level !== "";
   const template = `${offset(span, span).length * 7 + 30}px minmax(80px, 132px) 46px minmax(0, 1fr)`;
@@ -204,7 +208,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
     </dl>
     ${compare && html`<${Comparison} id=${asked} onClose=${() => navigate(withParameters({ compare: null }))} />`}
     ${(transaction.lanes?.length ?? 0) > 0 && html`<${Waterfall} transaction=${transaction} begin=${begin} span=${span} records=${records} whole=${loaded.cursor === null && !filtered && records.length > 0} zoom=${zoom} onZoom=${onZoom}
-      sight=${inSight} selected=${current} off=${services} onService=${onService} onPick=${(/** @type {number | null} */ lane, /** @type {number} */ ns) => setSeek({ lane, ns })} clocks=${clocks} onClocks=${() => setClocks(!clocks)} />`}
+      sight=${sight} selected=${current} off=${services} onService=${onService} onPick=${(/** @type {number | null} */ lane, /** @type {number} */ ns) => setSeek({ lane, ns })} clocks=${clocks} onClocks=${() => setClocks(!clocks)} />`}
     <section class="card records" aria-label="Records">
       <div class="main">
         <div class="toolbar">
@@ -226,7 +230,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
           : html`<${VirtualList} id="records" label="Records in order" count=${items.length} rowHeight=${ROW_HEIGHT} selected=${selected} handle=${handle}
               onSelect=${setSelected} onOpen=${activate} passes=${(/** @type {number} */ index) => items[index]?.kind === "silence"}
               onRange=${(/** @type {number} */ first, /** @type {number} */ last) => {
-                setSight({ first, last });
+                see(first, last);
                 if (last > items.length - 400) loaded.want(records.length + 1);
               }}
               row=${(/** @type {number} */ index, /** @type {object} */ properties) => html`<${Row} item=${items[index]} records=${records} begin=${begin} span=${span} raw=${raw} template=${template} properties=${properties} key=${index} />`} />`}
@@ -237,7 +241,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
           ${loaded.cursor !== null && html`<button type="button" class="link" onClick=${() => loaded.want(Math.max(total, records.length + 100_000))}>Load all</button>`}
           ${filtered && html`<button type="button" class="link" onClick=${() => navigate(withParameters({ service: null, level: null }), { replace: true })}>Show all</button>`}
           <span class="grow"></span>
-          ${items.some((item) => item.kind === "record" && records[item.at].order_uncertain) && html`<span><span class="is-warn">≈</span> order uncertain</span>`}
+          ${uncertain && html`<span><span class="is-warn">≈</span> order uncertain</span>`}
           <span class="hide-small"><kbd>j</kbd> <kbd>k</kbd> move · <kbd>n</kbd> next error · <kbd>?</kbd> keys</span>
         </div>
       </div>

@@ -36,7 +36,7 @@ export function Comparison({ id, onClose }) {
                   <div class="grow"><p><strong>${KINDS[finding.kind]?.[0] ?? upper(finding.kind.replaceAll("_", " "))}:</strong> ${visible(finding.text)}</p>
                     ${finding.template && html`<p class="mono clip dim" title=${inRow(finding.template, 600)}>${visible(inRow(finding.template, 300))}</p>`}
                     <p class="small faint">${numbers(finding)}</p></div></li>`)}</ul>`}</div>
-            <div style=${{ borderLeft: "1px solid var(--rule)" }}><h3 style=${{ padding: "9px 14px 4px" }}>The others</h3><${Briefs} briefs=${(value.others ?? []).slice(0, 5)} /></div>
+            <div style=${{ borderLeft: "1px solid var(--rule)" }}><h3 style=${{ padding: "9px 14px 4px" }}>The others</h3><${Briefs} briefs=${(value.others ?? []).slice(0, 5).map((other) => ({ entry_service: value.entry_service, ...other }))} /></div>
           </div>`}
   </section>`;
 }

@@ -12,10 +12,13 @@ const SHOWN = 6;
 export function Facets({ answer, q, onTerm, shown }) {
   const { value, problem } = answer;
   return html`<aside class=${classes("facets", shown && "shown")} aria-label="Facets" tabindex="0">
-    ${problem && !value ? html`<${Failed} compact problem=${problem} again=${answer.again} />` : !value ? html`<${Loading} rows=${9} what="Counting values" />` : value.facets.filter((facet) => facet.values.length > 0).map((facet) => html`<${One} key=${facet.field} facet=${facet} total=${value.records} q=${q} onTerm=${onTerm} />`)}
+    ${problem && !value ? html`<${Failed} compact problem=${problem} again=${answer.again} />` : !value ? html`<${Loading} rows=${9} what="Counting values" />` : telling(value.facets).map((facet) => html`<${One} key=${facet.field} facet=${facet} total=${value.records} q=${q} onTerm=${onTerm} />`)}
     ${value?.meta.partial && html`<p class="small is-warn" style=${{ padding: "0 8px" }}>Counted in a part: the time was up.</p>`}
   </aside>`;
 }
+
+/** Those that have values; of which nearly every record has another one come last. @param {import("../types.js").Facet[]} facets */
+const telling = (facets) => facets.filter((facet) => facet.values.length > 0).sort((left, right) => Number(left.distinct > 50 && left.distinct > left.records / 10) - Number(right.distinct > 50 && right.distinct > right.records / 10));
 
 /** @param {{facet: import("../types.js").Facet, total: number, q: string, onTerm: (term: string) => void}} props */
 function One({ facet, total, q, onTerm }) {

@@ -6,7 +6,7 @@ import { count, duration, offset } from "../lib/format.js";
 import { prefer, preference } from "../lib/preferences.js";
 import { between, clock, parse } from "../lib/time.js";
 import { resolved, tint } from "../lib/tint.js";
-import { useSize } from "../lib/use.js";
+import { useCellValue, useSize } from "../lib/use.js";
 import { isError } from "./record-row.js";
 import * as icons from "./icons.js";
 
@@ -18,7 +18,7 @@ const BINS = 200;
  * @typedef {{begin: number, end: number}} Range nanoseconds since the transaction began
  * @param {{
  *   transaction: import("../types.js").Transaction, begin: string, span: number, records: import("../types.js").LogRecord[],
- *   whole: boolean, zoom: Range, onZoom: (zoom: Range | null) => void, sight: Range | null, selected: import("../types.js").LogRecord | null,
+ *   whole: boolean, zoom: Range, onZoom: (zoom: Range | null) => void, sight: {value: Range | null, listeners: Set<() => void>}, selected: import("../types.js").LogRecord | null,
  *   off: Set<string>, onService: (service: string) => void, onPick: (lane: number | null, ns: number) => void,
  *   clocks: boolean, onClocks: () => void,
  * }} props begin: the first corrected time; whole: all records are there; sight: what the list below shows
@@ -47,13 +47,13 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
   useLayoutEffect(() => {
     const element = canvas.current;
     if (!element || width === 0) return;
-    const paint = () => draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, scale, width, height, whole, off, sight, selected });
+    const paint = () => draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, scale, width, height, whole, off, selected });
     paint();
     // The canvas does not know of a theme that changes; the document does.
     const dark = matchMedia("(prefers-color-scheme: dark)");
     dark.addEventListener("change", paint);
     return () => dark.removeEventListener("change", paint);
-  });
+  }, [lanes, times, marks, quiet, begin, span, scale, width, height, whole, [...off].join(), selected, preference("theme")]);
 
   // A wheel with Ctrl zooms, one that goes sideways moves; a listener that may prevent the page's own zoom cannot be passive.
   const latest = useRef(zoom);
@@ -160,12 +160,24 @@ export function Waterfall({ transaction, begin, span, records, whole, zoom, onZo
         </button></li>`)}</ul>
       <div class="plot" ref=${plot} tabindex="0" role="group" aria-roledescription="waterfall" aria-label=${`Waterfall, ${duration(zoom.end - zoom.begin)} in sight. Arrow keys move, plus and minus zoom, 0 shows all, Enter goes to the records.`} ...${events}>
         <canvas ref=${canvas} style=${{ height: `${height}px` }} aria-hidden="true"></canvas>
+        <${Sight} sight=${sight} scale=${scale} width=${width} span=${span} />
         ${brush && html`<div class="brush" style=${{ left: `${brush.from}px`, width: `${brush.to - brush.from}px` }}></div>`}
         ${hover && !drag.current && html`<${Tip} at=${hover} ns=${scale.ns(hover.x)} within=${3 / scale.rate} ...${{ lanes, marks, records, begin, span, width, quiet }} />`}
       </div>
     </div>
     ${quiet.length > 0 && html`<ul class="visually-hidden" aria-label="Longest silences">${quiet.slice(0, 10).map((silence) => html`<li>${duration(silence.duration)} of silence from ${offset(silence.begin, span)} s</li>`)}</ul>`}
   </section>`;
+}
+
+/**
+ * What the list below shows, as a line on the axis; drawn for itself, since it moves with every row that is scrolled.
+ * @param {{sight: {value: Range | null, listeners: Set<() => void>}, scale: Scale, width: number, span: number}} props
+ */
+function Sight({ sight, scale, width, span }) {
+  const range = useCellValue(sight);
+  if (!range || (range.begin <= 0 && range.end >= span)) return null;
+  const left = Math.max(0, scale.x(range.begin));
+  return html`<div class="sight" style=${{ transform: `translateX(${left}px)`, width: `${Math.max(3, Math.min(width, scale.x(range.end)) - left)}px` }}></div>`;
 }
 
 /** @param {{clocks: import("../types.js").Clock[]}} props */
@@ -256,9 +268,9 @@ const panBy = (zoom, span, by, onZoom) => panTo(zoom, span, zoom.begin + by, onZ
 
 /**
  * @param {HTMLCanvasElement} element
- * @param {{lanes: import("../types.js").Lane[], times: Range[], marks: {ns: number[], index: number[]}[], quiet: {begin: number, end: number, duration: number, from: number, to: number}[], records: import("../types.js").LogRecord[], begin: string, span: number, zoom: Range, scale: Scale, width: number, height: number, whole: boolean, off: Set<string>, sight: Range | null, selected: import("../types.js").LogRecord | null}} what
+ * @param {{lanes: import("../types.js").Lane[], times: Range[], marks: {ns: number[], index: number[]}[], quiet: {begin: number, end: number, duration: number, from: number, to: number}[], records: import("../types.js").LogRecord[], begin: string, span: number, zoom: Range, scale: Scale, width: number, height: number, whole: boolean, off: Set<string>, selected: import("../types.js").LogRecord | null}} what
  */
-function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, scale, width, height, whole, off, sight, selected }) {
+function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom, scale, width, height, whole, off, selected }) {
   const ratio = Math.min(devicePixelRatio || 1, 16_000 / Math.max(1, height));
   element.width = Math.round(width * ratio);
   element.height = Math.round(height * ratio);
@@ -297,13 +309,6 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
   context.lineTo(width, AXIS + 0.5);
   context.stroke();
 
-  // What the list below shows.
-  if (sight && (sight.begin > 0 || sight.end < span)) {
-    context.fillStyle = ink.thread;
-    context.globalAlpha = 0.8;
-    context.fillRect(x(sight.begin), AXIS - 2, Math.max(3, x(sight.end) - x(sight.begin)), 3);
-    context.globalAlpha = 1;
-  }
 
   lanes.forEach((lane, number) => {
     const y = AXIS + number * LANE;
@@ -360,21 +365,12 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
         context.fill();
       }
     }
-    // Where the order is uncertain: as wide as the clocks leave it open.
-    if (marks[number].ns.length < 20_000) {
-      context.strokeStyle = ink.dim;
-      context.setLineDash([2, 2]);
-      marks[number].ns.forEach((ns, index) => {
-        const record = records[marks[number].index[index]];
-        const wide = (record.at_uncertainty_ns ?? 0) * scale.rate;
-        if (!record.order_uncertain || wide < 3 || x(ns) < 0 || x(ns) > width) return;
-        context.beginPath();
-        context.moveTo(x(ns) - wide, y + 24.5);
-        context.lineTo(x(ns) + wide, y + 24.5);
-        context.stroke();
-      });
-      context.setLineDash([]);
-    }
+    // Where the order is uncertain: a dot below; how wide the clocks leave it open is drawn for the one that is chosen.
+    context.fillStyle = ink.dim;
+    marks[number].ns.forEach((ns, index) => {
+      const at = x(ns);
+      if (records[marks[number].index[index]].order_uncertain && at >= 0 && at <= width) context.fillRect(at - 1, y + 24, 2, 2);
+    });
     context.globalAlpha = 1;
   });
 
@@ -449,6 +445,20 @@ function draw(element, { lanes, times, marks, quiet, records, begin, span, zoom,
     context.fill();
     context.strokeStyle = ink.surface;
     context.stroke();
+    const wide = (selected.at_uncertainty_ns ?? 0) * scale.rate;
+    if (wide > 3) {
+      const y = AXIS + selected.lane * LANE + LANE / 2;
+      context.strokeStyle = ink.thread;
+      context.lineWidth = 1;
+      for (const end of [at - wide, at + wide]) {
+        context.beginPath();
+        context.moveTo(at, y);
+        context.lineTo(end, y);
+        context.moveTo(end, y - 4);
+        context.lineTo(end, y + 4);
+        context.stroke();
+      }
+    }
   }
 }
 
