@@ -165,7 +165,8 @@ pub async fn graph(State(api): State<Api>, arguments: Arguments) -> Result<Json<
     let parameters: Parameters = arguments.read(GRAPH_PARAMETERS)?;
     let limit = parameters::number("limit", parameters.limit.as_deref(), GRAPH_LIMIT_DEFAULT, GRAPH_LIMIT_MAX)?;
     let (_, times, deadline) = parameters.asked(&api, "")?;
-    let others = others::find(&api, Recent { times, entries: Vec::new(), limit }, deadline, &[]).await?;
+    let others =
+        others::find(&api, Recent { times, entries: Vec::new(), like: BTreeSet::new(), limit }, deadline, &[]).await?;
     let answer = api.store.answer(move |_| edges(&others, times, started));
     answer.await.map(Json).ok_or(Problem::Stopping)
 }

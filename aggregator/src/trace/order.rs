@@ -110,6 +110,7 @@ pub fn order(
         place(&mut candidates[begin..], clock);
         sources += 1;
     }
+    place_coarse(&mut candidates);
     let mut merged = merge(candidates, sources);
     mark(&mut merged, sources);
     let mut ordered = Ordered::default();
@@ -198,6 +199,29 @@ fn place(candidates: &mut [Candidate], clock: &HostClock) {
     }
     for index in 1..candidates.len() {
         candidates[index].place.latest = candidates[index].place.latest.max(candidates[index - 1].place.latest);
+    }
+}
+
+/// Of the lines that a file has in one second, where it writes whole seconds, the last one most likely stands behind everything else of
+/// that second: a proxy writes its line when it has answered. The others stay at the second's beginning.
+fn place_coarse(candidates: &mut [Candidate]) {
+    let is_coarse = |candidate: &Candidate| candidate.step >= STEPS_NS[0];
+    let mut fine: Vec<i64> =
+        candidates.iter().filter(|candidate| !is_coarse(candidate)).map(|candidate| candidate.place.at).collect();
+    fine.sort_unstable();
+    for index in 0..candidates.len() {
+        let this = &candidates[index];
+        let goes_on =
+            candidates.get(index + 1).is_some_and(|next| next.source == this.source && next.stamp == this.stamp);
+        if !is_coarse(this) || goes_on {
+            continue;
+        }
+        let Place { at, earliest, latest, .. } = this.place;
+        let behind =
+            fine[..fine.partition_point(|fine| *fine < latest)].last().filter(|last| **last >= at.max(earliest));
+        if let Some(last) = behind {
+            candidates[index].place.at = last + 1;
+        }
     }
 }
 
@@ -462,7 +486,21 @@ mod tests {
         let records =
             vec![record(10, 0, 5 * second), record(11, 0, 5 * second + 700 * MS + 3), record(11, 5, 6 * second + 3)];
         let ordered = order(records, &clocks(&[(1, 0, 0)]), no_spans);
-        assert_eq!(shown(&ordered), [(10, 0, true), (11, 0, true), (11, 5, false)]);
+        assert_eq!(shown(&ordered), [(11, 0, true), (10, 0, true), (11, 5, false)]);
+    }
+
+    #[test]
+    fn the_last_line_of_a_whole_second_stands_behind_what_it_may_have_waited_for() {
+        let second = 1000 * MS;
+        let records = vec![
+            record(10, 0, 5 * second),
+            record(10, 5, 5 * second),
+            record(11, 0, 5 * second + 100 * MS + 3),
+            record(11, 5, 5 * second + 700 * MS + 3),
+            record(11, 9, 6 * second + 3),
+        ];
+        let ordered = order(records, &clocks(&[(1, 0, 0)]), no_spans);
+        assert_eq!(shown(&ordered), [(10, 0, true), (11, 0, true), (11, 5, true), (10, 5, true), (11, 9, false)]);
     }
 
     #[test]

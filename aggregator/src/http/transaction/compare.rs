@@ -1,5 +1,6 @@
 //! `/api/v1/transactions/{id}/compare`: one transaction against recent ones that came in at the same service.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use axum::Json;
@@ -25,6 +26,8 @@ use crate::trace::template::{Miner, Templates};
 const LIMIT_DEFAULT: usize = 100;
 /// At most so many.
 const LIMIT_MAX: usize = 200;
+/// Records so soon after the first one may have been the first one.
+const SOON_NS: i64 = 5_000_000;
 /// Without a time: those of the day before it began.
 const BEFORE_NS: i64 = 86_400_000_000_000;
 
@@ -69,7 +72,8 @@ pub async fn compare(
     let entries = entries(&whole);
     let own: Vec<_> =
         whole.ordered.records.iter().flat_map(|record| &record.ids).map(|id| id.canonical.clone()).collect();
-    let recent = Recent { times, entries: entries.clone(), limit: limit + 1 };
+    let services: BTreeSet<String> = whole.ordered.records.iter().map(|record| record.source.service.clone()).collect();
+    let recent = Recent { times, entries: entries.clone(), like: services, limit };
     let others = others::find(&api, recent, deadline, &own).await?;
     let answer = api.store.answer(move |_| findings(&whole, &others, &name, &entries, times, started));
     answer.await.map(Json).ok_or(Problem::Stopping)
@@ -80,13 +84,19 @@ fn ends(whole: &Whole) -> (i64, i64) {
     (times().min().unwrap_or(0), times().max().unwrap_or(0))
 }
 
-/// Where it came in: by its spans, and by its earliest record, as lists have it.
+/// Where it came in: by its spans, or by its earliest record; and where the others may have come in, if it is not certain which record is
+/// the earliest: a list knows times alone.
 fn entries(whole: &Whole) -> Vec<String> {
     let by_spans = whole.lanes.entry.map(|lane| whole.lanes.lanes[lane as usize].service.clone());
-    let earliest = whole.ordered.records.iter().min_by_key(|record| record.time);
-    let mut entries: Vec<String> =
-        by_spans.into_iter().chain(earliest.map(|record| record.source.service.clone())).collect();
-    entries.dedup();
+    let times = || whole.ordered.records.iter().map(|record| record.time);
+    let soon = times().min().unwrap_or(0).saturating_add(SOON_NS);
+    let early = whole.ordered.records.iter().filter(|record| record.time <= soon);
+    let mut entries: Vec<String> = Vec::new();
+    for service in by_spans.into_iter().chain(early.map(|record| record.source.service.clone())) {
+        if !entries.contains(&service) {
+            entries.push(service);
+        }
+    }
     entries
 }
 

@@ -1,5 +1,6 @@
 //! Recent transactions, put together one by one, each in a turn of its own: for a comparison, and for the graph of services.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::super::api::Api;
@@ -24,8 +25,24 @@ pub struct Recent {
     pub times: (i64, i64),
     /// They came in at one of these services; empty: anywhere.
     pub entries: Vec<String>,
+    /// They went through most of these services, and few others; empty: through any.
+    pub like: BTreeSet<String>,
     /// So many at most, the newest ones.
     pub limit: usize,
+}
+
+/// So many times more are listed than are wanted, because not all are alike.
+const LISTED_TIMES: usize = 5;
+/// No list is longer.
+const LISTED_MAX: usize = 1_000;
+
+impl Recent {
+    /// At least half of all services that either of the two went through, both did.
+    fn is_like(&self, share: &Share) -> bool {
+        let both = share.services.iter().filter(|touched| self.like.contains(&*touched.service)).count();
+        let either = self.like.len() + share.services.len() - both;
+        self.like.is_empty() || 2 * both >= either
+    }
 }
 
 /// The others, the newest first.
@@ -42,22 +59,22 @@ pub async fn find(api: &Api, recent: Recent, deadline: Instant, but: &[Canonical
         filter: Filter {
             times: recent.times,
             services: Vec::new(),
-            entries: recent.entries,
+            entries: recent.entries.clone(),
             durations: (0, u64::MAX),
             errors: None,
         },
         ids: None,
         sort: Sort::Newest,
-        limit: recent.limit,
+        limit: if recent.like.is_empty() { recent.limit } else { (recent.limit * LISTED_TIMES).min(LISTED_MAX) },
         after: None,
     };
     let (listed, is_late) = api.store.list(wanted, Some(deadline)).await.ok_or(Problem::Stopping)??;
     let mut others = Others { transactions: Vec::new(), is_partial: is_late };
     let is_other = |id: &Canonical| !but.iter().any(|known| known.same(id));
     let mut records = 0;
-    for (id, share) in
-        listed.transactions.into_iter().filter(|(id, share)| share.records <= RECORDS_MAX && is_other(id))
-    {
+    let is_wanted = |share: &Share| share.records <= RECORDS_MAX && recent.is_like(share);
+    let wanted = listed.transactions.into_iter().filter(|(id, share)| is_wanted(share) && is_other(id));
+    for (id, share) in wanted.take(recent.limit) {
         if Instant::now() >= deadline || records >= RECORDS_ALL_MAX {
             others.is_partial = true;
             break;
