@@ -316,7 +316,7 @@ describe("lists and states", () => {
   test("services are drawn with who calls whom", async () => {
     const { page, close } = await tab(browser, shop.url);
     await page.goto("/services");
-    await page.getByRole("link", { name: /^payments: / }).waitFor();
+    await page.locator(".graph").getByRole("link", { name: /^payments/ }).waitFor();
     assert.ok((await page.locator(".graph .edge").count()) > 2);
     await close();
   });
@@ -376,6 +376,7 @@ test("by keyboard alone: from the box to an error, its details, the search and t
   await page.keyboard.press("g");
   await page.keyboard.press("s");
   await page.waitForURL("**/search");
+  await page.getByRole("listbox", { name: "Records found" }).getByRole("option").first().waitFor();
   await page.keyboard.press("l");
   await page.waitForURL("**tail=1**");
   await page.getByRole("listbox", { name: "Records as they come in" }).getByRole("option").first().waitFor();

@@ -31,7 +31,7 @@ export function Graph({ graph, services }) {
         const { x, y } = place(name);
         const service = about.get(name);
         const failing = service && service.errors > 0;
-        return html`<a key=${name} href=${`/transactions?service=${encodeURIComponent(name)}`} class=${classes(failing && "failing", lit === name && "lit")} aria-label=${`${name}: ${service ? `${count(service.records)} records, ${count(service.errors)} errors` : "transactions"}`}
+        return html`<a key=${name} href=${`/transactions?service=${encodeURIComponent(name)}`} class=${classes(failing && "failing", lit === name && "lit")}
           onMouseEnter=${() => setLit(name)} onMouseLeave=${() => setLit("")} onFocus=${() => setLit(name)} onBlur=${() => setLit("")}>
           <rect class="box" x=${x} y=${y} width=${BOX.width} height=${BOX.height} rx="9" />
           <rect x=${x + 10} y=${y + 12} width="4" height=${BOX.height - 24} rx="2" style=${{ fill: tint(name) }} />
