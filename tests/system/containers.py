@@ -63,7 +63,9 @@ def sidecar(engine):
     script = f"umask 077; ({lines(1, 50, trace)}; sleep 3; {lines(51, 100, trace, last_line_feed=False)}) > /logs/payments/app.log"
     engine("run", "--rm", "--user", "1000", "--volume", "payments:/logs/payments", BASE, "bash", "-c", script)
     stop(engine, "sidecar")
-    found(engine, trace, "payments", 100)
+    answer = found(engine, trace, "payments", 100)
+    # It said that it will not be back: nobody waits for it.
+    assert answer["completeness"]["state"] == "settled", answer["completeness"]
 
 
 def host_agent(engine):
@@ -174,3 +176,4 @@ def found(engine, trace, service, count):
     numbers = [account.number(record["line"]) for record in answer["records"]]
     assert numbers == list(range(1, count + 1)), f"{service}: {len(numbers)} of {count} lines: {numbers[:5]} to {numbers[-5:]}"
     assert {record["service"] for record in answer["records"]} == {service}, answer["summary"]
+    return answer

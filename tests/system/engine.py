@@ -25,8 +25,7 @@ class Engine:
 
     def start(self):
         """Starts it, and waits until it answers."""
-        if self.home.exists():
-            shutil.rmtree(self.home)
+        self.clear()
         self.home.mkdir(parents=True)
         self.had_bridge = Path("/sys/class/net/docker0").exists()
         log = open(self.home / "log", "wb")
@@ -66,8 +65,13 @@ class Engine:
             self("rm", "--force", *containers, check=False)
         process.send_signal(signal.SIGTERM)
         process.wait(60)
-        for mount in [line.split()[1] for line in open("/proc/mounts") if str(self.home) in line]:
-            host.command("umount", mount, check=False)
-        shutil.rmtree(self.home, ignore_errors=True)
+        self.clear()
         if not self.had_bridge:
             host.command("ip", "link", "delete", "docker0", check=False)
+
+    def clear(self):
+        """Removes what an engine left, mounts first."""
+        for line in reversed(open("/proc/mounts").readlines()):
+            if line.split()[1].startswith(f"{self.home}/"):
+                host.command("umount", line.split()[1], check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
