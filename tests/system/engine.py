@@ -28,6 +28,8 @@ class Engine:
         self.clear()
         self.home.mkdir(parents=True)
         self.had_bridge = Path("/sys/class/net/docker0").exists()
+        # dockerd lets nothing through this machine but its own; as it was before, it is again afterwards.
+        self.forward = host.command("iptables", "--list-rules", "FORWARD", check=False).stdout.splitlines()[:1]
         log = open(self.home / "log", "wb")
         self.process = subprocess.Popen(
             ["dockerd", "--host", self.environment["DOCKER_HOST"], "--data-root", self.data, "--exec-root", self.home / "exec",
@@ -63,9 +65,13 @@ class Engine:
         containers = self("ps", "--all", "--quiet", check=False).stdout.split()
         if containers:
             self("rm", "--force", *containers, check=False)
+        # Their bridges would stay.
+        self("network", "prune", "--force", check=False)
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         self.clear()
+        if self.forward == ["-P FORWARD ACCEPT"]:
+            host.command("iptables", "--policy", "FORWARD", "ACCEPT", check=False)
         if not self.had_bridge:
             host.command("ip", "link", "delete", "docker0", check=False)
 
