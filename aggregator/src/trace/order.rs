@@ -206,9 +206,8 @@ fn place(candidates: &mut [Candidate], clock: &HostClock) {
 /// that second: a proxy writes its line when it has answered. The others stay at the second's beginning.
 fn place_coarse(candidates: &mut [Candidate]) {
     let is_coarse = |candidate: &Candidate| candidate.step >= STEPS_NS[0];
-    let mut fine: Vec<i64> =
-        candidates.iter().filter(|candidate| !is_coarse(candidate)).map(|candidate| candidate.place.at).collect();
-    fine.sort_unstable();
+    let mut fine: Vec<usize> = (0..candidates.len()).filter(|index| !is_coarse(&candidates[*index])).collect();
+    fine.sort_unstable_by_key(|index| candidates[*index].place.at);
     for index in 0..candidates.len() {
         let this = &candidates[index];
         let goes_on =
@@ -216,10 +215,12 @@ fn place_coarse(candidates: &mut [Candidate]) {
         if !is_coarse(this) || goes_on {
             continue;
         }
-        let Place { at, earliest, latest, .. } = this.place;
-        let behind =
-            fine[..fine.partition_point(|fine| *fine < latest)].last().filter(|last| **last >= at.max(earliest));
-        if let Some(last) = behind {
+        // Never behind what was written after it for certain.
+        let end = this.place.latest.min(this.place.at.saturating_add(this.step - 1));
+        let begin = fine.partition_point(|other| candidates[*other].place.at < this.place.at);
+        let within = fine[begin..].iter().map(|other| &candidates[*other]);
+        let within = within.take_while(|other| other.place.at < end && !this.is_before(other));
+        if let Some(last) = within.map(|other| other.place.at).last() {
             candidates[index].place.at = last + 1;
         }
     }
