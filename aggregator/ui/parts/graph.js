@@ -73,6 +73,8 @@ function laidOut(graph) {
     }
     if (!changed) break;
   }
+  // When nobody is known to call anybody, they stand side by side.
+  if (forward.length === 0) graph.services.forEach((name, number) => column.set(name, number % 4));
   /** @type {string[][]} */
   const columns = [];
   for (const name of graph.services) (columns[column.get(name) ?? 0] ??= []).push(name);
