@@ -146,8 +146,11 @@ impl HostClock {
             let Some(interval) = piece.interval(first, last, received_ns, spell) else { continue };
             found = Some(found.map_or(interval, |other| other.join(interval)));
         }
-        let begin_ns = self.spells.first()?.begin_ns;
-        if found.map_or(to < begin_ns, |interval| interval.earliest <= begin_ns) {
+        let measured_first = self.spells.first()?;
+        let begin_ns = measured_first.begin_ns;
+        let may_be_before = first.saturating_add(measured_first.offset_min_ns) < begin_ns
+            && last.saturating_add(measured_first.offset_max_ns) >= begin_ns;
+        if may_be_before || (found.is_none() && to < begin_ns) {
             // Of a time before anybody measured: the clock may have been set since.
             return None;
         }
