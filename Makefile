@@ -22,7 +22,6 @@ test: ## Formatting, lints, and every test: units, properties, the programs, cra
 	  set -x; $(CARGO) test --workspace --locked --no-fail-fast; \
 	fi
 	target/debug/clew-demo run --check --dir target/demo-check
-	tests/browser/run
 
 browser-test: ## The web page: its types, and its tests in Chromium, which they install
 	$(CARGO) build --workspace --bins --locked
