@@ -56,8 +56,10 @@ def sidecar(engine):
     trace = account.trace_id(0xA1)
     engine("volume", "create", "payments")
     engine("run", "--rm", "--volume", "payments:/logs/payments", BASE, "chown", "1000", "/logs/payments")
+    config = host.WORK / "sidecar.toml"
+    config.write_text("ephemeral = true\n" + (host.ROOT / "deploy/docker/agent.toml").read_text())
     engine.run("--name", "sidecar", "--network", NETWORK, "--volume", "payments:/logs/payments:ro", "--user", "1000:7602", "--hostname", "web",
-               "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "clew-agent")
+               "--volume", f"{config}:/etc/clew/agent.toml:ro", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "clew-agent")
     is_healthy(engine, "sidecar")
     # Its files are for its own user alone; the very last line has no line feed.
     script = f"umask 077; ({lines(1, 50, trace)}; sleep 3; {lines(51, 100, trace, last_line_feed=False)}) > /logs/payments/app.log"
