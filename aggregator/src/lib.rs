@@ -47,3 +47,4 @@ pub mod trace;
 pub mod transactions;
 pub mod verify;
 pub mod wal;
+pub mod words;

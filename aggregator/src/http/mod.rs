@@ -13,7 +13,7 @@
 //! | `tail` | `/api/v1/logs/tail` |
 //! | `services` | `/api/v1/services`, and who calls whom |
 //! | `transaction` | `/api/v1/transactions/{id}`, and what lies below it |
-//! | `transactions_list` | `/api/v1/transactions` |
+//! | `transactions` | `/api/v1/transactions` |
 //! | `status` | `/api/v1/status/*` |
 //! | `deletions` | `/api/v1/admin/deletions` |
 //! | `process` | `/livez`, `/readyz`, `/metrics` |
@@ -39,5 +39,5 @@ pub mod services;
 pub mod status;
 pub mod tail;
 pub mod transaction;
-pub mod transactions_list;
+pub mod transactions;
 pub mod ui;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::problem::Problem;
 use crate::query::language::parser;
-use crate::query::language::time::When;
+use crate::query::language::time::{When, duration};
 use crate::query::predicate::{self, Predicate};
 use crate::search::scan::{Order, Progress, Wanted};
 
@@ -66,6 +66,16 @@ impl Asked {
 pub fn time(name: &'static str, text: Option<&str>, now_ns: i64) -> Result<Option<i64>, Problem> {
     let parsed = text.map(|text| When::parse(text).map(|when| when.resolve(now_ns)));
     parsed.transpose().map_err(|detail| Problem::BadParameter { name, detail })
+}
+
+/// A duration as people write it, in nanoseconds.
+pub fn duration_ns(name: &'static str, text: Option<&str>) -> Result<Option<u64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let ns = duration(text.trim()).and_then(|ns| u64::try_from(ns).ok());
+    ns.map(Some).ok_or_else(|| Problem::BadParameter {
+        name,
+        detail: format!("{text:?} is no duration; write it like 250ms, 1.5s or 2m30s"),
+    })
 }
 
 /// A number between `1` and `max`; `usual` without one.

@@ -9,7 +9,7 @@ use super::api::Api;
 use super::problem::Problem;
 use super::services;
 use super::transaction::{compare, export, page, stream};
-use super::{context, deletions, openapi, process, search, status, tail, transactions_list, ui};
+use super::{context, deletions, openapi, process, search, status, tail, transactions, ui};
 
 /// One route; a path has several of them where its methods do different things.
 pub struct Route {
@@ -40,9 +40,7 @@ pub const ROUTES: &[Route] = &[
     Route::new("/api/v1/logs/context", ASK, context::PARAMETERS, |methods| on(methods, context::context)),
     Route::new("/api/v1/logs/tail", READ, tail::PARAMETERS, |methods| on(methods, tail::tail)),
     Route::new("/api/v1/fields", ASK, fields::PARAMETERS, |methods| on(methods, fields::fields)),
-    Route::new("/api/v1/transactions", ASK, transactions_list::PARAMETERS, |methods| {
-        on(methods, transactions_list::list)
-    }),
+    Route::new("/api/v1/transactions", ASK, transactions::PARAMETERS, |methods| on(methods, transactions::list)),
     Route::new("/api/v1/transactions/{id}", READ, page::PARAMETERS, |methods| on(methods, page::get)),
     Route::new("/api/v1/transactions/{id}/stream", READ, stream::PARAMETERS, |methods| on(methods, stream::stream)),
     Route::new("/api/v1/transactions/{id}/compare", READ, compare::PARAMETERS, |methods| on(methods, compare::compare)),

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer;
@@ -15,7 +14,7 @@ use super::api::Api;
 use super::arguments::Arguments;
 use super::parameters::{self, Asked};
 use super::problem::Problem;
-use super::transaction::others::{self, Others, Recent};
+use super::transaction::others::{self, Others, Parameters, Recent};
 use crate::clock::{self, rfc3339};
 use crate::query::dimension::Dimension;
 use crate::query::language::level;
@@ -41,31 +40,23 @@ pub const PARAMETERS: &[&str] = &["from", "to", "timeout"];
 /// Names of the parameters of `graph`.
 pub const GRAPH_PARAMETERS: &[&str] = &["from", "to", "timeout", "limit"];
 
-/// Parameters of both.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Parameters {
-    from: Option<String>,
-    to: Option<String>,
-    timeout: Option<String>,
-    limit: Option<String>,
-}
-
-impl Parameters {
-    /// The times, and when the answer has to be there.
-    fn asked(&self, api: &Api, query: &str) -> Result<(Asked, (i64, i64), Instant), Problem> {
-        let now = clock::now_ns();
-        let mut asked =
-            Asked { q: query.to_owned(), from: self.from.clone(), to: self.to.clone(), timeout: self.timeout.clone() };
-        let to = asked.times(now)?.1.min(now);
-        if asked.from.is_none() {
-            asked.from = Some(rfc3339(to.saturating_sub(USUAL_NS)));
-        }
-        asked.to = Some(rfc3339(to));
-        let times = asked.times(now)?;
-        let deadline = asked.deadline(api.search_timeout)?;
-        Ok((asked, times, deadline))
+/// What is asked, of which times, and when the answer has to be there.
+fn of_times(parameters: &Parameters, api: &Api) -> Result<(Asked, (i64, i64), Instant), Problem> {
+    let now = clock::now_ns();
+    let mut asked = Asked {
+        q: String::new(),
+        from: parameters.from.clone(),
+        to: parameters.to.clone(),
+        timeout: parameters.timeout.clone(),
+    };
+    let to = asked.times(now)?.1.min(now);
+    if asked.from.is_none() {
+        asked.from = Some(rfc3339(to.saturating_sub(USUAL_NS)));
     }
+    asked.to = Some(rfc3339(to));
+    let times = asked.times(now)?;
+    let deadline = asked.deadline(api.search_timeout)?;
+    Ok((asked, times, deadline))
 }
 
 /// Records and errors of a service by time.
@@ -81,7 +72,7 @@ pub async fn services(State(api): State<Api>, arguments: Arguments) -> Result<Js
     let _timer = api.timer("/api/v1/services");
     let started = Instant::now();
     let parameters: Parameters = arguments.read(PARAMETERS)?;
-    let (asked, times, deadline) = parameters.asked(&api, "")?;
+    let (asked, times, deadline) = of_times(&parameters, &api)?;
     let interval = usual_interval(times.1.saturating_sub(times.0));
     let mut counted: BTreeMap<String, Counted> = BTreeMap::new();
     let errors = Asked { q: format!("level:>={}", level::NAMES[6]), ..asked };
@@ -164,7 +155,7 @@ pub async fn graph(State(api): State<Api>, arguments: Arguments) -> Result<Json<
     let started = Instant::now();
     let parameters: Parameters = arguments.read(GRAPH_PARAMETERS)?;
     let limit = parameters::number("limit", parameters.limit.as_deref(), GRAPH_LIMIT_DEFAULT, GRAPH_LIMIT_MAX)?;
-    let (_, times, deadline) = parameters.asked(&api, "")?;
+    let (_, times, deadline) = of_times(&parameters, &api)?;
     let others =
         others::find(&api, Recent { times, entries: Vec::new(), like: BTreeSet::new(), limit }, deadline, &[]).await?;
     let answer = api.store.answer(move |_| edges(&others, times, started));

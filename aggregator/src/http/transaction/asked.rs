@@ -2,7 +2,6 @@
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use clew_service::units::Span;
 use serde_json::{Map, Value, json};
 
 use super::super::answer;
@@ -14,6 +13,7 @@ use crate::query::language::level;
 use crate::search::scan::Progress;
 use crate::store::Store;
 use crate::trace::assemble::{self, Options, Whole};
+use crate::trace::bridge::Carriers;
 use crate::trace::completeness::{self, Said};
 
 /// Longest ID that is looked for.
@@ -54,11 +54,8 @@ impl Asked {
                 return Err(Problem::BadParameter { name: "bridge", detail });
             }
         };
-        let silence_ns = silence.map(|text| {
-            let span = text.parse::<Span>().map_err(|error| error.to_string())?;
-            Ok(i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX))
-        });
-        let silence_ns = silence_ns.transpose().map_err(|detail| Problem::BadParameter { name: "silence", detail })?;
+        let silence_ns = parameters::duration_ns("silence", silence)?;
+        let silence_ns = silence_ns.map(|ns| i64::try_from(ns).unwrap_or(i64::MAX));
         Ok(Self { id, options: Options { bridges, silence_ns } })
     }
 
@@ -68,7 +65,7 @@ impl Asked {
         let mut carriers = store.carriers();
         let asked = Canonical::candidates(self.id.as_bytes());
         let whole = assemble::assemble(&asked, &said, &mut carriers, self.options)?;
-        let damage = Progress { blocks_damaged: carriers.blocks_damaged, ..Progress::default() };
+        let damage = Progress { blocks_damaged: carriers.blocks_damaged(), ..Progress::default() };
         match (whole, parameters::damage(damage)) {
             (Some(whole), _) => Ok(whole),
             (None, Some(detail)) => Err(Problem::Damaged { detail }),

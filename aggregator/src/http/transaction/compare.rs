@@ -6,7 +6,6 @@ use std::time::Instant;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::api::Api;
@@ -14,7 +13,7 @@ use super::super::arguments::Arguments;
 use super::super::parameters::{self, Asked as AskedTimes};
 use super::super::problem::Problem;
 use super::asked::Asked;
-use super::others::{self, Others, Recent};
+use super::others::{self, Others, Parameters, Recent};
 use crate::clock::{self, rfc3339};
 use crate::trace::assemble::Whole;
 use crate::trace::compare::profile::Profile;
@@ -33,16 +32,6 @@ const BEFORE_NS: i64 = 86_400_000_000_000;
 
 /// Names of the route's parameters.
 pub const PARAMETERS: &[&str] = &["from", "to", "timeout", "limit"];
-
-/// Parameters of the route.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Parameters {
-    from: Option<String>,
-    to: Option<String>,
-    timeout: Option<String>,
-    limit: Option<String>,
-}
 
 /// The handler.
 pub async fn compare(

@@ -28,6 +28,7 @@ use crate::clock::rfc3339;
 use crate::id::Canonical;
 use crate::record::Record;
 use crate::trace::assemble::Whole;
+use crate::words;
 use clew_proto::v1::{IdKind, Severity};
 
 /// Names of the route's parameters.
@@ -125,7 +126,7 @@ fn text(whole: &Whole, indices: &[usize], id: &str) -> Vec<u8> {
         indices.len(),
         count(whole.ordered.records.len(), "record"),
         count(errors, "error"),
-        reasons::duration(i64::try_from(shown::duration_ns(whole)).unwrap_or(i64::MAX)),
+        words::duration(shown::duration_ns(whole)),
     );
     let mut out = head.into_bytes();
     for index in indices {

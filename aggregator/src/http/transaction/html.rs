@@ -11,6 +11,7 @@ use crate::clock::rfc3339;
 use crate::trace::assemble::Whole;
 use crate::trace::completeness::Verdict;
 use crate::trace::lanes::{BINS, Lane};
+use crate::words;
 
 /// The page may load nothing and run nothing.
 pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; sandbox";
@@ -57,7 +58,7 @@ fn head(out: &mut String, whole: &Whole, id: &str) {
     let records = whole.ordered.records.len();
     let errors: u64 = whole.lanes.lanes.iter().map(|lane| lane.errors).sum();
     let begin = whole.ordered.places.iter().map(|place| place.at).min().unwrap_or(0);
-    let duration = reasons::duration(i64::try_from(shown::duration_ns(whole)).unwrap_or(i64::MAX));
+    let duration = words::duration(shown::duration_ns(whole));
     let _ = write!(
         out,
         "<h1>Transaction {}</h1><p><span class=\"verdict {state}\">{state}</span> {says}</p>\
@@ -76,7 +77,7 @@ fn head(out: &mut String, whole: &Whole, id: &str) {
         let service = |lane: u32| &whole.lanes.lanes[lane as usize].service;
         let (from, to) = (service(silence.from_lane), service(silence.to_lane));
         let between = if from == to { format!("within {from}") } else { format!("between {from} and {to}") };
-        format!("{} of silence {between}", reasons::duration(silence.duration_ns))
+        format!("{} of silence {between}", words::duration(silence.duration_ns.unsigned_abs()))
     });
     list(out, silences.collect::<Vec<_>>().iter());
 }

@@ -1,7 +1,10 @@
 //! Recent transactions, put together one by one, each in a turn of its own: for a comparison, and for the graph of services.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
+
+use serde::Deserialize;
 
 use super::super::api::Api;
 use super::super::problem::Problem;
@@ -13,6 +16,17 @@ use crate::trace::order::Ordered;
 use crate::transactions::filter::Filter;
 use crate::transactions::list::Wanted;
 use crate::transactions::top::Sort;
+
+/// Parameters of what looks at recent transactions.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Parameters {
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub timeout: Option<String>,
+    /// How many of them.
+    pub limit: Option<String>,
+}
 
 /// Larger ones are passed over: they are nobody's usual request.
 const RECORDS_MAX: u64 = 5_000;
@@ -71,6 +85,7 @@ pub async fn find(api: &Api, recent: Recent, deadline: Instant, but: &[Canonical
     let (listed, is_late) = api.store.list(wanted, Some(deadline)).await.ok_or(Problem::Stopping)??;
     let mut others = Others { transactions: Vec::new(), is_partial: is_late };
     let is_other = |id: &Canonical| !but.iter().any(|known| known.same(id));
+    let clocks = Arc::new(Said::now(&api.store.registry.read()).clocks());
     let mut records = 0;
     let is_wanted = |share: &Share| share.records <= RECORDS_MAX && recent.is_like(share);
     let wanted = listed.transactions.into_iter().filter(|(id, share)| is_wanted(share) && is_other(id));
@@ -79,11 +94,10 @@ pub async fn find(api: &Api, recent: Recent, deadline: Instant, but: &[Canonical
             others.is_partial = true;
             break;
         }
-        let wanted = id.clone();
-        let ordered = api.store.answer(move |store| {
-            let clocks = Said::now(&store.registry.read()).clocks();
-            Ok::<_, Problem>(assemble::in_order(store.head.find(&[wanted])?.records, &clocks))
-        });
+        let (wanted, clocks) = (id.clone(), Arc::clone(&clocks));
+        let ordered = api
+            .store
+            .answer(move |store| Ok::<_, Problem>(assemble::in_order(store.head.find(&[wanted])?.records, &clocks)));
         let ordered = ordered.await.ok_or(Problem::Stopping)??;
         records += ordered.records.len();
         if !ordered.records.is_empty() {

@@ -5,6 +5,7 @@ use crate::index::partition;
 use crate::trace::assemble::Whole;
 use crate::trace::bridge::{self, Left, Reason};
 use crate::trace::completeness::{Behind, Completeness};
+use crate::words::duration;
 
 /// So many agents and gaps have a sentence of their own.
 const NAMED_MAX: usize = 5;
@@ -56,7 +57,7 @@ fn behind(agent: &Behind) -> String {
             "{} has shipped all that its files held at {}, and has {} more to go{away}",
             agent.host,
             rfc3339(watermark),
-            duration(behind)
+            duration(behind.unsigned_abs())
         ),
         _ => format!("{} has not yet said how far it has come{away}", agent.host),
     }
@@ -90,17 +91,4 @@ pub fn not_followed(left: &Left) -> String {
 pub fn warnings(whole: &Whole) -> Vec<String> {
     let more = whole.left_more;
     (more > 0).then(|| format!("{more} more IDs beside those named were not followed")).into_iter().collect()
-}
-
-/// With three digits or so.
-pub fn duration(ns: i64) -> String {
-    let seconds = ns as f64 / 1e9;
-    match ns.unsigned_abs() {
-        0..1_000_000 => format!("{:.0} µs", seconds * 1e6),
-        1_000_000..1_000_000_000 => format!("{:.0} ms", seconds * 1e3),
-        1_000_000_000..100_000_000_000 => format!("{seconds:.2} s"),
-        100_000_000_000..36_000_000_000_000 => format!("{:.1} min", seconds / 60.0),
-        36_000_000_000_000..864_000_000_000_000 => format!("{:.1} h", seconds / 3600.0),
-        _ => format!("{:.1} days", seconds / 86_400.0),
-    }
 }

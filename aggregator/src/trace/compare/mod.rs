@@ -18,7 +18,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use self::profile::{Count, Profile, Service};
-use self::usual::{Usual, duration};
+use self::usual::Usual;
+use crate::words::duration;
 
 /// Fewer others say nothing of what is usual.
 pub const OTHERS_MIN: usize = 10;

@@ -1,6 +1,7 @@
 //! What others have of something, and whether that explains a value.
 
 use super::{Class, Finding, Rank};
+use crate::words::duration;
 
 /// What is slower by less is not slow, whatever the others took.
 const SLOWER_NS_MIN: u64 = 100_000_000;
@@ -50,36 +51,5 @@ impl Usual {
     pub fn durations(&self, number: usize, verb: &str) -> String {
         let (p50, p95) = (duration(self.p50), duration(self.p95));
         format!("of {number} others half {verb} up to {p50}, and 95 % up to {p95}")
-    }
-}
-
-/// `1.9 s`, `120 ms`.
-pub fn duration(ns: u64) -> String {
-    match ns {
-        0..10_000 => format!("{:.1} us", ns as f64 / 1e3),
-        10_000..1_000_000 => format!("{} us", ns / 1_000),
-        1_000_000..10_000_000 => format!("{:.1} ms", ns as f64 / 1e6),
-        10_000_000..1_000_000_000 => format!("{} ms", ns / 1_000_000),
-        1_000_000_000..120_000_000_000 => format!("{:.1} s", ns as f64 / 1e9),
-        120_000_000_000..7_200_000_000_000 => format!("{} min", ns / 60_000_000_000),
-        _ => format!("{:.1} h", ns as f64 / 3.6e12),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_as_they_are_told() {
-        for (ns, text) in [
-            (0, "0.0 us"),
-            (1_500_000, "1.5 ms"),
-            (120_000_000, "120 ms"),
-            (1_900_000_000, "1.9 s"),
-            (180_000_000_000, "3 min"),
-        ] {
-            assert_eq!(duration(ns), text);
-        }
     }
 }

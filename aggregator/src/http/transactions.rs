@@ -19,7 +19,6 @@ use super::problem::Problem;
 use crate::block::transactions::share::Share;
 use crate::clock::{self, rfc3339};
 use crate::id::Canonical;
-use crate::query::language::time::duration;
 use crate::query::predicate::Predicate;
 use crate::search::scan::{self, Order};
 use crate::transactions::carrying::{Carrying, IDS_MAX};
@@ -108,8 +107,8 @@ pub async fn list(State(api): State<Api>, arguments: Arguments) -> Result<Json<V
 impl Parameters {
     fn wanted(&self, times: (i64, i64)) -> Result<Wanted, Problem> {
         let sort = sort(self.sort.as_deref())?;
-        let least = duration_ns("min_duration", self.min_duration.as_deref())?.unwrap_or(0);
-        let most = duration_ns("max_duration", self.max_duration.as_deref())?.unwrap_or(u64::MAX);
+        let least = parameters::duration_ns("min_duration", self.min_duration.as_deref())?.unwrap_or(0);
+        let most = parameters::duration_ns("max_duration", self.max_duration.as_deref())?.unwrap_or(u64::MAX);
         if least > most {
             let detail = "it is longer than `max_duration`: nothing lies between them".to_owned();
             return Err(Problem::BadParameter { name: "min_duration", detail });
@@ -132,15 +131,6 @@ fn sort(text: Option<&str>) -> Result<Sort, Problem> {
     known.map(|(_, sort)| sort).ok_or_else(|| {
         let names = Sort::NAMES.map(|(name, _)| name).join(", ");
         Problem::BadParameter { name: "sort", detail: format!("{text:?} is no order; there are {names}") }
-    })
-}
-
-fn duration_ns(name: &'static str, text: Option<&str>) -> Result<Option<u64>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let ns = duration(text.trim()).and_then(|ns| u64::try_from(ns).ok());
-    ns.map(Some).ok_or_else(|| Problem::BadParameter {
-        name,
-        detail: format!("{text:?} is no duration; write it like 250ms, 1.5s or 2m30s"),
     })
 }
 
