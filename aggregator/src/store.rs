@@ -18,7 +18,6 @@ use crate::search::cache::BlockCache;
 use crate::search::candidates;
 use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
 use crate::space;
-use crate::trace::assemble::Damage;
 use crate::trace::bridge::Carriers;
 use crate::transactions::list::{self, List, Listed};
 
@@ -233,8 +232,7 @@ impl Store {
 /// What carries an ID, in head and partitions.
 pub struct InStore<'a> {
     head: &'a Head,
-    /// Blocks that hold one of the IDs that were looked for, and cannot be read.
-    pub blocks_damaged: usize,
+    blocks_damaged: usize,
 }
 
 impl Carriers for InStore<'_> {
@@ -249,9 +247,7 @@ impl Carriers for InStore<'_> {
     fn blocks(&mut self, id: &Canonical, max: usize) -> Result<usize, FindError> {
         self.head.count_blocks(id, max)
     }
-}
 
-impl Damage for InStore<'_> {
     fn blocks_damaged(&self) -> usize {
         self.blocks_damaged
     }

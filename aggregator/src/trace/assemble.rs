@@ -65,17 +65,11 @@ pub struct HostReading {
     pub reading: Reading,
 }
 
-/// Who carries also knows what cannot be read.
-pub trait Damage {
-    /// Blocks that hold one of the IDs that were looked for, and cannot be read.
-    fn blocks_damaged(&self) -> usize;
-}
-
 /// An interval that is not known counts as so long: no silence is told across it.
 const UNKNOWN_NS: u64 = 1 << 60;
 
 /// Everything of the IDs `asked`; none: nothing carries one of them.
-pub fn assemble<C: Carriers + Damage>(
+pub fn assemble<C: Carriers>(
     asked: &[Canonical],
     said: &Said,
     carriers: &mut C,

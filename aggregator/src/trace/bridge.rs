@@ -43,6 +43,9 @@ pub trait Carriers {
 
     /// How many blocks hold it; no more than a little beyond `max` need be counted.
     fn blocks(&mut self, id: &Canonical, max: usize) -> Result<usize, Self::Error>;
+
+    /// Blocks that hold one of the IDs that were looked for so far, and cannot be read.
+    fn blocks_damaged(&self) -> usize;
 }
 
 /// An ID that was joined.
@@ -358,6 +361,10 @@ mod tests {
 
         fn blocks(&mut self, id: &Canonical, _: usize) -> Result<usize, Self::Error> {
             Ok(self.records.iter().filter(|record| record.ids.iter().any(|other| other.canonical.same(id))).count() / 4)
+        }
+
+        fn blocks_damaged(&self) -> usize {
+            0
         }
     }
 

@@ -9,7 +9,6 @@ use clew_aggregator::catalog::store::Store;
 use clew_aggregator::id::Canonical;
 use clew_aggregator::record::Record;
 use clew_aggregator::source::Source;
-use clew_aggregator::trace::assemble::Damage;
 use clew_aggregator::trace::bridge::Carriers;
 use clew_aggregator::wal::entry::{BatchRecord, Event, GapRecord};
 use clew_proto::v1::{self, RecordFlag};
@@ -89,9 +88,7 @@ impl Carriers for Shelf {
     fn blocks(&mut self, id: &Canonical, _: usize) -> Result<usize, Self::Error> {
         Ok(self.by_family.get(&id.to_string()).map_or(0, |of| of.len().div_ceil(64)))
     }
-}
 
-impl Damage for Shelf {
     fn blocks_damaged(&self) -> usize {
         0
     }
