@@ -22,7 +22,6 @@ use crate::identity;
 use crate::ship::session::now_ns;
 use crate::tail::beneath::Location;
 use crate::tail::file::{LogFile, OpenError};
-use crate::watermark::Moment;
 
 /// A vanished or rotated file that is settled is held open for this long after it last grew: a writer may still hold it.
 const QUIET: Duration = Duration::from_secs(60);
@@ -126,7 +125,7 @@ impl Pipeline {
     /// A pass over all open files and all directories: from its beginning on, everything that was written is known. That is
     /// the watermark's time. Only a rotated file that was let go could grow unseen until the next reconcile.
     pub(super) fn look_at_all(&mut self, now: Instant) {
-        let moment = Moment { time_ns: now_ns(), instant: Instant::now() };
+        let began = Instant::now();
         if self.walk.is_outgrown() {
             self.reconcile(now);
         } else {
@@ -154,7 +153,7 @@ impl Pipeline {
         // What is in a file that cannot be opened is not known: no promise includes it.
         let unknown = !self.unopened.is_empty() || self.examinations > 0 || !self.orphans.is_empty();
         if self.watermark.wants_pass() && !unknown {
-            self.watermark.pass(moment, open);
+            self.watermark.pass(began, open);
         }
         self.advance_watermark();
         self.send_watermark(unread);
@@ -316,14 +315,12 @@ impl Pipeline {
     fn say(&self, unread_bytes: u64, leaves: bool) {
         let Some(session) = &self.session else { return };
         let reached = self.watermark.reached();
-        let aggregator_time_ns = reached.zip(session.anchor).map_or(0, |(reached, anchor)| anchor.at(reached.instant));
-        let now = Moment { time_ns: now_ns(), instant: Instant::now() };
-        let clock = session.anchor.map(|anchor| anchor.reading(now)).unwrap_or_default();
+        let time_ns = reached.zip(session.anchor).map_or(0, |(reached, anchor)| anchor.at(reached));
+        let clock = session.anchor.map(|anchor| anchor.reading(now_ns(), Instant::now())).unwrap_or_default();
         let watermark = clew_proto::v1::Watermark {
-            time_ns: reached.map_or(0, |reached| reached.time_ns),
+            time_ns,
             unread_bytes,
             sources: self.table.count() as u32,
-            aggregator_time_ns,
             clock_offset_ns: clock.offset_ns,
             clock_uncertainty_ns: clock.uncertainty_ns,
             clock_time_ns: clock.aggregator_ns,

@@ -17,8 +17,8 @@ use super::source::{Ending, Id, Mark, Phase, Source};
 use super::turn::wire;
 use crate::identity::{self, Fingerprint};
 use crate::ship;
+use crate::ship::clock::Anchor;
 use crate::ship::session::now_ns;
-use crate::watermark::Anchor;
 
 /// The outbox is left this much room for pings.
 const OUTBOX_ROOM: usize = 4;

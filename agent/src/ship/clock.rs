@@ -1,65 +1,64 @@
-//! The aggregator's clock against ours, from the four timestamps of a ping (RFC 5905, section 8). Pure.
+//! The aggregator's clock, reckoned from its last answer to a ping with a clock that nobody sets, and ours against it. Pure.
 
-use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-/// The best of so many samples counts.
-const SAMPLES: usize = 8;
+/// The aggregator's clock when it answered a ping, and when that answer was here. It had gone on by then: what is reckoned from it is
+/// too early rather than too late.
+#[derive(Clone, Copy, Debug)]
+pub struct Anchor {
+    /// By the aggregator's clock, nanoseconds since the epoch.
+    pub aggregator_ns: u64,
+    /// When the answer arrived.
+    pub instant: Instant,
+    /// From the question to the answer.
+    pub round_trip: Duration,
+}
 
-/// Two clocks drift apart by no more than this: 500 parts in a million.
-const DRIFT_PPM: u64 = 500;
-
-/// One measurement.
+/// Our clock against the aggregator's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sample {
-    /// The aggregator's clock minus ours.
+pub struct Reading {
+    /// The aggregator's minus ours.
     pub offset_ns: i64,
-    /// Half the round trip, and what the clocks may have drifted since; 0: not measured.
+    /// Give or take.
     pub uncertainty_ns: u64,
+    /// When that was, by the aggregator's.
+    pub aggregator_ns: u64,
 }
 
-impl Sample {
-    /// As it stands so long after it was taken.
-    fn aged(self, age_ns: u64) -> Self {
-        let drift = (u128::from(age_ns) * u128::from(DRIFT_PPM) / 1_000_000) as u64;
-        Self { uncertainty_ns: self.uncertainty_ns.saturating_add(drift), ..self }
+/// Two clocks that count seconds drift apart by no more than this: 500 parts in a million.
+const DRIFT_PPM: u32 = 500;
+
+impl Anchor {
+    /// What our clock is off: at `instant` it showed `time_ns`.
+    pub fn reading(&self, time_ns: u64, instant: Instant) -> Reading {
+        let apart = instant.max(self.instant) - instant.min(self.instant);
+        let width = nanoseconds(self.round_trip) + 2 * drift(apart) + 2;
+        let aggregator_ns = self.at(instant).saturating_add(width / 2);
+        Reading {
+            offset_ns: aggregator_ns.wrapping_sub(time_ns).cast_signed(),
+            uncertainty_ns: width / 2,
+            aggregator_ns,
+        }
+    }
+
+    /// `instant` by the aggregator's clock, at its earliest.
+    pub fn at(&self, instant: Instant) -> u64 {
+        if instant >= self.instant {
+            let since = instant - self.instant;
+            self.aggregator_ns.saturating_add(nanoseconds(since) - drift(since))
+        } else {
+            let before = self.instant - instant;
+            self.aggregator_ns.saturating_sub(nanoseconds(before) + drift(before))
+        }
     }
 }
 
-/// The last samples.
-#[derive(Debug, Default)]
-pub struct Clock {
-    /// Each with the time when it was taken, by a clock that nobody sets.
-    samples: VecDeque<(Sample, u64)>,
+fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl Clock {
-    /// `sent` and `returned` by our clock, `received` and `answered` by the aggregator's. `now` is the time by a clock that nobody
-    /// sets.
-    pub fn exchange(&mut self, sent: u64, received: u64, answered: u64, returned: u64, now: u64) {
-        let difference = |a: u64, b: u64| a.wrapping_sub(b) as i64;
-        let round_trip = difference(returned, sent).saturating_sub(difference(answered, received));
-        if round_trip < 0 {
-            // A clock was set between the stamps: they say nothing.
-            return;
-        }
-        let offset = (i128::from(difference(received, sent)) + i128::from(difference(answered, returned))) / 2;
-        let sample = Sample { offset_ns: offset as i64, uncertainty_ns: (round_trip.max(2) / 2) as u64 };
-        let best = self.best(now);
-        if sample.offset_ns.abs_diff(best.offset_ns) > sample.uncertainty_ns.saturating_add(best.uncertainty_ns) {
-            // Both cannot be true of one clock: it was set in between.
-            self.samples.clear();
-        }
-        if self.samples.len() == SAMPLES {
-            self.samples.pop_front();
-        }
-        self.samples.push_back((sample, now));
-    }
-
-    /// The sample that says most at `now`.
-    pub fn best(&self, now: u64) -> Sample {
-        let aged = self.samples.iter().map(|(sample, taken)| sample.aged(now.saturating_sub(*taken)));
-        aged.min_by_key(|sample| sample.uncertainty_ns).unwrap_or_default()
-    }
+fn drift(span: Duration) -> u64 {
+    nanoseconds(span * DRIFT_PPM / 1_000_000)
 }
 
 #[cfg(test)]
@@ -67,36 +66,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shortest_round_trip_counts() {
-        let mut clock = Clock::default();
-        assert_eq!(clock.best(0), Sample::default());
-        clock.exchange(1000, 6100, 6200, 1300, 0);
-        assert_eq!(clock.best(0), Sample { offset_ns: 5000, uncertainty_ns: 100 });
-        clock.exchange(2000, 9000, 9000, 8000, 0);
-        assert_eq!(clock.best(0).uncertainty_ns, 100);
-        for _ in 0..8 {
-            clock.exchange(2000, 1000, 1000, 2400, 0);
-        }
-        assert_eq!(clock.best(0), Sample { offset_ns: -1200, uncertainty_ns: 200 });
-    }
-
-    #[test]
-    fn a_clock_that_was_set_is_measured_anew() {
-        let mut clock = Clock::default();
-        clock.exchange(1000, 6100, 6200, 1300, 0);
-        // Set back between the stamps of one exchange: the round trip would be negative.
-        clock.exchange(1_000_000, 5_000, 5_000, 900_000, 0);
-        assert_eq!(clock.best(0).offset_ns, 5000);
-        clock.exchange(2000, 1000, 1000, 3000, 0);
-        assert_eq!(clock.best(0), Sample { offset_ns: -1500, uncertainty_ns: 500 });
-    }
-
-    #[test]
-    fn an_old_measurement_says_less() {
-        let mut clock = Clock::default();
-        clock.exchange(1000, 6100, 6200, 1300, 0);
-        clock.exchange(2000, 9000, 9000, 8000, 1_000_000_000);
-        assert_eq!(clock.best(1_000_000).uncertainty_ns, 100 + 500);
-        assert_eq!(clock.best(1_000_000_000), Sample { offset_ns: 4000, uncertainty_ns: 3000 });
+    fn the_aggregators_clock_is_reckoned_too_early_rather_than_too_late() {
+        let begin = Instant::now();
+        let anchor = Anchor {
+            aggregator_ns: 5_000_000_000_000,
+            instant: begin + Duration::from_secs(100),
+            round_trip: Duration::from_millis(4),
+        };
+        assert_eq!(anchor.at(begin + Duration::from_secs(102)), 5_001_999_000_000);
+        assert_eq!(anchor.at(begin), 4_899_950_000_000);
+        // Our clock is 100 s behind; the answer took 4 ms at most, and two seconds drift by 2 ms at most.
+        let reading = anchor.reading(4_902_000_000_000, begin + Duration::from_secs(102));
+        assert_eq!((reading.offset_ns, reading.uncertainty_ns), (100_002_000_001, 3_000_001));
+        assert_eq!(reading.aggregator_ns, 5_002_002_000_001);
     }
 }

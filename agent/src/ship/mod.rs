@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `session` | one session from its connection to its end |
-//! | `clock` | the aggregator's clock against ours |
+//! | `clock` | the aggregator's clock, reckoned, and ours against it |
 //! | `backoff` | how long to wait before the next try |
 //!
 //! Nothing is kept here: what was in flight when a session ended is read again from the files.
@@ -20,9 +20,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use backoff::Backoff;
+use clock::Anchor;
 use session::{End, Greeting};
-
-use crate::watermark::Anchor;
 
 /// Of one kind of trouble, a warning this often.
 const WARNING_INTERVAL: Duration = Duration::from_secs(30);

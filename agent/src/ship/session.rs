@@ -12,9 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 use tonic::transport::Endpoint;
 
-use super::clock::Clock;
+use super::clock::Anchor;
 use super::{Event, Peer};
-use crate::watermark::Anchor;
 
 /// The contract version that we speak.
 const CONTRACT: u32 = 1;
@@ -119,10 +118,7 @@ async fn converse(
     keepalive: Duration,
     emit: &impl Fn(Event),
 ) -> End {
-    let mut clock = Clock::default();
-    let began = Instant::now();
     let mut pinged: Option<(u64, Instant)> = None;
-    let elapsed_ns = || began.elapsed().as_nanos() as u64;
     let mut pings = tokio::time::interval(keepalive / 2);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
@@ -138,7 +134,6 @@ async fn converse(
                                 let round_trip = heard - sent;
                                 emit(Event::Clock { session, anchor: Anchor { aggregator_ns: pong.sent_ns, instant, round_trip } });
                             }
-                            clock.exchange(pong.ping_sent_ns, pong.received_ns, pong.sent_ns, now_ns(), elapsed_ns());
                         }
                         Some(Message::Goodbye(goodbye)) => return said_goodbye(goodbye),
                         Some(message) => emit(Event::Message { session, message }),
@@ -152,9 +147,9 @@ async fn converse(
                 if heard.elapsed() > keepalive * KEEPALIVES_MISSED_MAX {
                     return End::Failed(format!("silent for {:.1} s", heard.elapsed().as_secs_f64()));
                 }
-                let best = clock.best(elapsed_ns());
-                let ping = Ping { sent_ns: now_ns(), clock_offset_ns: best.offset_ns, clock_uncertainty_ns: best.uncertainty_ns };
-                pinged = Some((ping.sent_ns, Instant::now()));
+                let sent = Instant::now();
+                let ping = Ping { sent_ns: now_ns() };
+                pinged = Some((ping.sent_ns, sent));
                 // A full outbox is a sign of life as good as a ping.
                 let _ = outbox.try_send(AgentMessage { message: Some(agent_message::Message::Ping(ping)) });
             }

@@ -61,8 +61,6 @@ pub struct Agent {
     pub clock_uncertainty_ns: u64,
     /// Everything that was measured of its clock.
     pub clock: Arc<HostClock>,
-    /// It says with its watermarks how its clock stands, at that very moment; not kept.
-    pub says_clock: bool,
     /// An operator said that it will not come back; zero: nobody did, or it came back.
     pub retired_ns: i64,
     /// It said itself that it will not, with everything delivered.
@@ -82,12 +80,6 @@ impl Agent {
         (self.clock_offset_ns, self.clock_uncertainty_ns) = (offset_ns, uncertainty_ns);
         Arc::make_mut(&mut self.clock).measured(now_ns, offset_ns, uncertainty_ns);
         self.dirty = true;
-    }
-
-    /// By our clock, at its earliest: for agents that do not say it themselves.
-    fn ours(&self, time_ns: i64) -> i64 {
-        let uncertainty = i64::try_from(self.clock_uncertainty_ns).unwrap_or(i64::MAX);
-        time_ns.saturating_add(self.clock_offset_ns).saturating_sub(uncertainty)
     }
 }
 
@@ -169,14 +161,11 @@ impl State {
     pub fn watermark(&mut self, id: Uuid, watermark: &v1::Watermark) {
         if let Some(agent) = self.agents.get_mut(&id) {
             let time = |time_ns: u64| i64::try_from(time_ns).ok().filter(|time_ns| *time_ns > 0);
-            // An older agent says it by its own clock alone; one that cannot say yet, not at all.
-            let ours = time(watermark.aggregator_time_ns).or_else(|| Some(agent.ours(time(watermark.time_ns)?)));
-            agent.watermark_ns = ours.unwrap_or(agent.watermark_ns);
+            agent.watermark_ns = time(watermark.time_ns).unwrap_or(agent.watermark_ns);
             agent.unread_bytes = watermark.unread_bytes;
             agent.has_left = watermark.leaves;
             agent.dirty = true;
             if let Some(now_ns) = time(watermark.clock_time_ns).filter(|_| watermark.clock_uncertainty_ns > 0) {
-                agent.says_clock = true;
                 agent.measured(now_ns, watermark.clock_offset_ns, watermark.clock_uncertainty_ns);
             }
         }

@@ -56,15 +56,13 @@ struct AgentRecord {
     epoch: u64,
     #[prost(int64, tag = "4")]
     last_seen_ns: i64,
-    #[prost(int64, tag = "5")]
-    watermark_ns: i64,
     #[prost(int64, tag = "6")]
     clock_offset_ns: i64,
     #[prost(uint64, tag = "7")]
     clock_uncertainty_ns: u64,
-    /// By our clock; absent: an older version wrote this, and `watermark_ns` is by the agent's.
-    #[prost(int64, optional, tag = "8")]
-    watermark_ours_ns: Option<i64>,
+    /// By our clock; tag 5 was by the agent's.
+    #[prost(int64, tag = "8")]
+    watermark_ns: i64,
     #[prost(message, repeated, tag = "9")]
     spells: Vec<SpellRecord>,
     #[prost(int64, tag = "10")]
@@ -270,8 +268,6 @@ fn changed_sources(registry: &Registry) -> Vec<SourceRecord> {
 
 impl From<AgentRecord> for Agent {
     fn from(record: AgentRecord) -> Self {
-        let uncertainty = i64::try_from(record.clock_uncertainty_ns).unwrap_or(i64::MAX);
-        let reckoned = || record.watermark_ns.saturating_add(record.clock_offset_ns).saturating_sub(uncertainty);
         let spell = |spell: &SpellRecord| Spell {
             begin_ns: spell.begin_ns,
             end_ns: spell.end_ns,
@@ -281,9 +277,7 @@ impl From<AgentRecord> for Agent {
         Self {
             epoch: record.epoch,
             last_seen_ns: record.last_seen_ns,
-            watermark_ns: record
-                .watermark_ours_ns
-                .unwrap_or_else(|| if record.watermark_ns > 0 { reckoned() } else { 0 }),
+            watermark_ns: record.watermark_ns,
             clock_offset_ns: record.clock_offset_ns,
             clock_uncertainty_ns: record.clock_uncertainty_ns,
             clock: Arc::new(HostClock::new(record.spells.iter().map(spell).collect())),
@@ -309,11 +303,9 @@ impl From<&Agent> for AgentRecord {
             version: agent.version.clone(),
             epoch: agent.epoch,
             last_seen_ns: agent.last_seen_ns,
-            // A program of the version before reckons it back.
-            watermark_ns: agent.watermark().map_or(0, |watermark| watermark.saturating_sub(agent.clock_offset_ns)),
+            watermark_ns: agent.watermark_ns,
             clock_offset_ns: agent.clock_offset_ns,
             clock_uncertainty_ns: agent.clock_uncertainty_ns,
-            watermark_ours_ns: Some(agent.watermark_ns),
             spells: agent.clock.spells().iter().map(spell).collect(),
             retired_ns: agent.retired_ns,
             has_left: agent.has_left,
@@ -360,13 +352,5 @@ mod tests {
         assert_eq!(state.agents[&agent].clock.spells().len(), 2);
         assert_eq!((state.agents[&agent].watermark(), state.agents[&agent].retired_ns), (Some(150), 160));
         assert_eq!(state.removed_before_ns, 70);
-    }
-
-    #[test]
-    fn a_watermark_of_an_older_version_is_reckoned_by_our_clock() {
-        let record =
-            AgentRecord { watermark_ns: 100, clock_offset_ns: 50, clock_uncertainty_ns: 5, ..AgentRecord::default() };
-        assert_eq!(Agent::from(record).watermark(), Some(145));
-        assert_eq!(Agent::from(AgentRecord { clock_offset_ns: 50, ..AgentRecord::default() }).watermark(), None);
     }
 }

@@ -257,18 +257,12 @@ impl Sessions {
     fn heard(&self, peer: &Peer, now_ns: i64) {
         if let Some(agent) = self.registry.write().agents.get_mut(&peer.agent) {
             agent.last_seen_ns = now_ns;
+            agent.dirty = true;
         }
     }
 
     fn ping(&self, peer: &Peer, ping: &v1::Ping, received_ns: i64) {
-        if let Some(agent) = self.registry.write().agents.get_mut(&peer.agent) {
-            agent.last_seen_ns = received_ns;
-            // What it tells here was measured some seconds ago.
-            if ping.clock_uncertainty_ns > 0 && !agent.says_clock {
-                agent.measured(received_ns, ping.clock_offset_ns, ping.clock_uncertainty_ns);
-            }
-            agent.dirty = true;
-        }
+        self.heard(peer, received_ns);
         peer.send(ToAgent::Pong(v1::Pong {
             ping_sent_ns: ping.sent_ns,
             received_ns: received_ns as u64,

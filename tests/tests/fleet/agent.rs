@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use clew_agent::watermark::{Anchor, Moment, Watermark};
+use clew_agent::ship::clock::Anchor;
+use clew_agent::watermark::Watermark;
 use clew_proto::v1;
 use fastrand::Rng;
 use uuid::Uuid;
@@ -155,13 +156,12 @@ impl Agent {
             return acts;
         }
         let reached = self.watermark.reached();
-        let now = Moment { time_ns: self.clock.at(at_ns) as u64, instant: self.instant(at_ns) };
-        let clock = self.anchor.map(|anchor| anchor.reading(now)).unwrap_or_default();
+        let shown_ns = self.clock.at(at_ns) as u64;
+        let clock = self.anchor.map(|anchor| anchor.reading(shown_ns, self.instant(at_ns))).unwrap_or_default();
         acts.push(Act::Watermark(v1::Watermark {
-            time_ns: reached.map_or(0, |reached| reached.time_ns),
+            time_ns: reached.zip(self.anchor).map_or(0, |(reached, anchor)| anchor.at(reached)),
             unread_bytes: 0,
             sources: self.files.len() as u32,
-            aggregator_time_ns: reached.zip(self.anchor).map_or(0, |(reached, anchor)| anchor.at(reached.instant)),
             clock_offset_ns: clock.offset_ns,
             clock_uncertainty_ns: clock.uncertainty_ns,
             clock_time_ns: clock.aggregator_ns,
@@ -183,7 +183,7 @@ impl Agent {
         if self.watermark.wants_pass() {
             let open = self.files.iter().enumerate().filter(|(_, file)| file.shipped < file.held(at_ns));
             let open = open.map(|(index, file)| (index, file.held(at_ns) as u64)).collect();
-            self.watermark.pass(Moment { time_ns: self.clock.at(at_ns) as u64, instant: self.instant(at_ns) }, open);
+            self.watermark.pass(self.instant(at_ns), open);
         }
     }
 
