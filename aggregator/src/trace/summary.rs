@@ -13,8 +13,6 @@ pub struct Summary {
     pub time_min: i64,
     /// Latest time.
     pub time_max: i64,
-    /// When the last of it was received, by our clock.
-    pub received_max: i64,
     /// Records.
     pub records: usize,
     /// Those of severity error and above.
@@ -32,7 +30,6 @@ pub fn of(records: &[Record]) -> Option<Summary> {
     let mut summary = Summary {
         time_min: records.iter().map(|record| record.time).min()?,
         time_max: records.iter().map(|record| record.time).max()?,
-        received_max: records.iter().map(|record| record.received_ns).max()?,
         records: records.len(),
         errors: records.iter().filter(|record| record.severity >= Severity::Error as u8).count(),
         services: Vec::new(),
