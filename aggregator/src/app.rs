@@ -38,6 +38,7 @@ use crate::retention;
 use crate::search::cache::BlockCache;
 use crate::store::Store;
 use crate::supervise::supervise;
+use crate::transactions::cache::TallyCache;
 use crate::wal::entry::{Entry, Event, uuid};
 use crate::wal::writer::Writer;
 use crate::wal::{recovery, segment};
@@ -258,6 +259,7 @@ impl Engine {
         let catalog = Arc::new(CatalogStore::open(&config.data_dir)?);
         let deletions = Arc::new(Deletions::load(Arc::clone(&catalog))?);
         let cache = Arc::new(BlockCache::new(config.block_cache_bytes));
+        let tallies = Arc::new(TallyCache::new(config.list_cache_bytes));
         let cataloged = catalog.load(&registry)?;
         let (head, committed) = open_partitions(&partitions_dir(&config.data_dir))?;
         registry.write().days_aside = Partition::days_aside(&partitions_dir(&config.data_dir))?;
@@ -297,7 +299,7 @@ impl Engine {
         let followed = Arc::clone(&tail);
         let wanted = Arc::clone(&deletions);
         Ok(Self {
-            store: Store::new(head, registry, cache, tail)?,
+            store: Store::new(head, registry, cache, tallies, tail)?,
             catalog,
             journal,
             stopping,

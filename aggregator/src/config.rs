@@ -40,6 +40,7 @@ struct RawLimits {
     credit_bytes: Size,
     disk_free_min: Size,
     block_cache_bytes: Size,
+    list_cache_bytes: Size,
     tail_bytes: Size,
     search_timeout: Span,
 }
@@ -72,6 +73,7 @@ impl Default for RawLimits {
             credit_bytes: Size(8 << 20),
             disk_free_min: Size(512 << 20),
             block_cache_bytes: Size(64 << 20),
+            list_cache_bytes: Size(32 << 20),
             tail_bytes: Size(8 << 20),
             search_timeout: Span(Duration::from_secs(10)),
         }
@@ -103,6 +105,8 @@ pub struct Config {
     pub tail_bytes: usize,
     /// Decoded blocks are kept up to this.
     pub block_cache_bytes: u64,
+    /// What documents of transactions come to is kept up to this.
+    pub list_cache_bytes: u64,
     /// A search answers with what it has after so long, unless it is asked to take another time.
     pub search_timeout: Duration,
 }
@@ -151,6 +155,7 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
         credit_bytes: at_least("credit_bytes", limits.credit_bytes, u64::from(BATCH_BYTES_MAX) / 4)?,
         disk_free_min: limits.disk_free_min.0,
         block_cache_bytes: limits.block_cache_bytes.0,
+        list_cache_bytes: limits.list_cache_bytes.0,
         tail_bytes: usize::try_from(limits.tail_bytes.0).unwrap_or(usize::MAX),
         search_timeout: limits.search_timeout.0,
     })

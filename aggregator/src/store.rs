@@ -19,6 +19,7 @@ use crate::search::candidates;
 use crate::search::scan::{Collector, Scan, Shared, Step, Wanted};
 use crate::space;
 use crate::trace::bridge::Carriers;
+use crate::transactions::cache::TallyCache;
 use crate::transactions::list::{self, List, Listed};
 
 /// Head, partitions and catalog as one.
@@ -38,6 +39,8 @@ pub struct Store {
     pub run: Arc<str>,
     /// Decoded blocks.
     pub cache: Arc<BlockCache>,
+    /// What documents of transactions come to.
+    pub tallies: Arc<TallyCache>,
     /// Where answers are worked out.
     search: Arc<ThreadPool>,
     /// One permit per answer that is being worked out; the others wait their turn.
@@ -83,6 +86,7 @@ impl Store {
         head: Arc<Head>,
         registry: Arc<Registry>,
         cache: Arc<BlockCache>,
+        tallies: Arc<TallyCache>,
         tail: Arc<Tail>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let search =
@@ -96,6 +100,7 @@ impl Store {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             run: uuid::Uuid::new_v4().simple().to_string().into(),
             cache,
+            tallies,
             search: Arc::new(search.build()?),
             turns,
             tail_turn: Arc::new(Semaphore::new(1)),
@@ -168,7 +173,7 @@ impl Store {
         wanted: list::Wanted,
         deadline: Option<Instant>,
     ) -> Option<Result<(Listed, bool), FindError>> {
-        let mut list = match self.answer(move |store| List::begin(&store.head, wanted)).await? {
+        let mut list = match self.answer(move |store| List::begin(&store.head, &store.tallies, wanted)).await? {
             Ok(list) => list,
             Err(error) => return Some(Err(error)),
         };

@@ -5,7 +5,7 @@
 const STEPS: u64 = 32;
 const STEP_BITS: u32 = STEPS.trailing_zeros();
 /// See the module. Only the powers of two between the shortest and the longest are there: a group of a few takes some hundred bytes.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Durations {
     /// The step of the first count; of whole powers of two.
     first: usize,
@@ -31,11 +31,17 @@ impl Durations {
     /// Counts one of this step.
     #[inline]
     pub fn add(&mut self, step: usize) {
+        self.add_many(step, 1);
+    }
+
+    /// Counts so many of this step.
+    #[inline]
+    pub fn add_many(&mut self, step: usize, more: u32) {
         if step.wrapping_sub(self.first) >= self.counts.len() {
             self.widen(step, step + 1);
         }
         let count = &mut self.counts[step - self.first];
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(more);
     }
 
     /// Makes room for the steps from `begin` to before `end`.

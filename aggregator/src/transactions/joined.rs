@@ -1,10 +1,10 @@
 //! Transactions that may have several rows, by ID: those of which a commit wrote that it goes on with them, and all that is not committed.
-//! Rows that began such a transaction are found by 64 bits of their IDs.
+//! Rows that began such a transaction are found by 32 bits of their IDs.
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use hashbrown::hash_map::{Entry, EntryRef};
+use hashbrown::{HashMap, HashSet};
 use rayon::prelude::*;
 
 use crate::block::encode::{IdSummary, Summary, summarise};
@@ -18,16 +18,25 @@ pub const JOINED_MAX: usize = 1 << 20;
 /// They are in so many maps, which are filled side by side.
 const SHARDS: usize = 16;
 const SHARD_MAX: usize = JOINED_MAX / SHARDS;
-/// Bits of the filter for each of them, two of which are set: one row in some 200 that has nothing to do with them is looked at more closely.
+/// Bits of the filter for each of them, two of which are set: it lets one row in some 200 through that has nothing to do with them.
 const FILTER_BITS: usize = 32;
 
 type Shares = HashMap<Canonical, Share, foldhash::fast::RandomState>;
+type Tags = HashSet<u32, foldhash::fast::RandomState>;
+
+/// 32 bits of an ID, by its fingerprint.
+#[inline]
+pub fn tag(fingerprint: u64) -> u32 {
+    (fingerprint >> 32) as u32
+}
 
 /// See the module.
 #[derive(Default)]
 pub struct Joined {
     shards: Vec<Shares>,
-    /// Two bits of a word are set if an ID with such a fingerprint is there; its length is a power of two.
+    /// Of the IDs of each shard.
+    tags: Vec<Tags>,
+    /// Two bits of a word are set if an ID with such a tag is there; its length is a power of two.
     filter: Vec<u64>,
     /// Some were left out, because there are too many.
     pub is_cut: bool,
@@ -67,7 +76,7 @@ impl Joined {
         for block in &blocks {
             block.ids.iter().for_each(|id| by_shard[shard(fingerprint(&id.id))].push((block.service, id)));
         }
-        let shards: Vec<(Shares, bool)> = parts
+        let shards: Vec<(Shares, Tags, bool)> = parts
             .into_par_iter()
             .zip(by_shard)
             .map(|(rows, blocks)| {
@@ -89,25 +98,27 @@ impl Joined {
                         Entry::Vacant(_) => is_cut = true,
                     }
                 }
-                (shares, is_cut)
+                let tags: Tags = shares.keys().map(|id| tag(fingerprint(id))).collect();
+                (shares, tags, is_cut)
             })
             .collect();
-        let is_cut = shards.iter().any(|(_, is_cut)| *is_cut);
-        let shards: Vec<Shares> = shards.into_iter().map(|(shares, _)| shares).collect();
+        let is_cut = shards.iter().any(|(_, _, is_cut)| *is_cut);
+        let (shards, tags): (Vec<Shares>, Vec<Tags>) =
+            shards.into_iter().map(|(shares, tags, _)| (shares, tags)).unzip();
         let bits = (shards.iter().map(Shares::len).sum::<usize>() * FILTER_BITS).next_power_of_two();
         let mut filter = vec![0; bits.div_ceil(u64::BITS as usize).next_power_of_two()];
-        for fingerprint in shards.iter().flat_map(Shares::keys).map(fingerprint) {
-            let (word, bits) = place(&filter, fingerprint);
+        for tag in tags.iter().flatten() {
+            let (word, bits) = place(&filter, *tag);
             filter[word] |= bits;
         }
-        Self { shards, filter, is_cut }
+        Self { shards, tags, filter, is_cut }
     }
 
-    /// Whether an ID with this fingerprint may be there.
+    /// Whether an ID with this tag is there. Another one may have it as well, once in many thousands of times.
     #[inline]
-    pub fn may_hold(&self, fingerprint: u64) -> bool {
-        let (word, bits) = place(&self.filter, fingerprint);
-        self.filter[word] & bits == bits
+    pub fn may_hold(&self, tag: u32) -> bool {
+        let (word, bits) = place(&self.filter, tag);
+        self.filter[word] & bits == bits && self.tags[shard_of(tag)].contains(&tag)
     }
 
     /// Whether the ID is there.
@@ -140,11 +151,15 @@ impl Joined {
 }
 
 fn shard(fingerprint: u64) -> usize {
-    (fingerprint >> 60) as usize % SHARDS
+    shard_of(tag(fingerprint))
+}
+
+fn shard_of(tag: u32) -> usize {
+    (tag >> 28) as usize % SHARDS
 }
 
 /// A word of a filter, and two bits of it.
 #[inline]
-fn place(filter: &[u64], fingerprint: u64) -> (usize, u64) {
-    (fingerprint as usize >> 12 & (filter.len() - 1), 1 << (fingerprint & 63) | 1 << (fingerprint >> 6 & 63))
+fn place(filter: &[u64], tag: u32) -> (usize, u64) {
+    (tag as usize >> 12 & (filter.len() - 1), 1 << (tag & 63) | 1 << (tag >> 6 & 63))
 }

@@ -7,16 +7,15 @@ use hashbrown::HashSet;
 use rayon::prelude::*;
 
 use super::JOIN_MARGIN_NS;
+use super::cache::{self, TallyCache};
+use super::count::Count;
 use super::documents::{self, Document};
 use super::filter::Filter;
 use super::joined::Joined;
-use super::summary::{Counted, Names, Summary, Told};
+use super::summary::{Names, Summary, Told};
 use super::top::{Key, Sort, Top};
-use crate::block::container::{Corrupt, Unzstd};
-use crate::block::standing::Standing;
+use crate::block::container::Unzstd;
 use crate::block::transactions;
-use crate::block::transactions::planes::{self, Planes};
-use crate::block::transactions::rows::Rows;
 use crate::block::transactions::share::Share;
 use crate::head::view::{Head, Snapshot};
 use crate::id::Canonical;
@@ -42,13 +41,14 @@ pub struct Wanted {
 
 /// See the module.
 pub struct List {
-    wanted: Wanted,
+    pub(super) wanted: Wanted,
+    pub(super) documents: Vec<Document>,
+    pub(super) joined: Joined,
+    pub(super) names: Names,
+    pub(super) interval_ns: i64,
+    pub(super) tallies: Arc<TallyCache>,
     snapshot: Snapshot,
-    documents: Vec<Document>,
     next: usize,
-    joined: Joined,
-    names: Names,
-    interval_ns: i64,
     /// What was made of documents so far: as many as there were threads at the same time.
     counts: Mutex<Vec<Count>>,
     progress: Progress,
@@ -65,18 +65,9 @@ pub struct Progress {
     pub documents_damaged: usize,
 }
 
-/// What one thread made of the documents that it looked at.
-struct Count {
-    summary: Summary,
-    top: Top<Place>,
-    /// Rows of transactions that have several.
-    parts: Vec<(Canonical, Share)>,
-    damaged: usize,
-}
-
 /// Where a transaction that is shown can be found.
 #[derive(Clone, Copy)]
-enum Place {
+pub enum Place {
     /// Document and row.
     Row(usize, usize),
     /// Among the joined ones.
@@ -99,7 +90,7 @@ pub struct Listed {
 
 impl List {
     /// Finds the documents, and gathers what may have several rows. To be called on the thread pool that it shall run on, like the rest.
-    pub fn begin(head: &Head, wanted: Wanted) -> Result<Self, FindError> {
+    pub fn begin(head: &Head, tallies: &Arc<TallyCache>, wanted: Wanted) -> Result<Self, FindError> {
         let snapshot = head.snapshot();
         let (from, to) = wanted.filter.times;
         let times = (from.saturating_sub(JOIN_MARGIN_NS), to.saturating_add(JOIN_MARGIN_NS));
@@ -128,12 +119,13 @@ impl List {
         let interval_ns = usual_interval(span.1.saturating_sub(span.0));
         Ok(Self {
             wanted,
-            snapshot,
             documents,
-            next: 0,
             joined,
             names: Names::default(),
             interval_ns,
+            tallies: Arc::clone(tallies),
+            snapshot,
+            next: 0,
             counts: Mutex::default(),
             progress,
         })
@@ -150,7 +142,7 @@ impl List {
                     return 0;
                 }
                 let mut count = self.lent();
-                let looked = head.with_unzstd(|unzstd| self.look(index, &mut count, &mut unzstd.borrow_mut()));
+                let looked = head.with_unzstd(|unzstd| count.look(self, index, &mut unzstd.borrow_mut()));
                 if let Err(error) = looked {
                     damaged(&self.snapshot, &self.documents[index], &error);
                     count.damaged += 1;
@@ -182,121 +174,18 @@ impl List {
         })
     }
 
-    fn stored(&self, index: usize) -> Result<tantivy::directory::OwnedBytes, FindError> {
+    /// The key of the document at `index` in the cache.
+    pub(super) fn key(&self, index: usize) -> cache::Key {
+        let document = &self.documents[index];
+        let committed = &self.snapshot.partitions[document.partition];
+        (committed.searcher.segment_readers()[document.segment].segment_id(), document.doc)
+    }
+
+    /// The document at `index`.
+    pub(super) fn stored(&self, index: usize) -> Result<tantivy::directory::OwnedBytes, FindError> {
         let document = &self.documents[index];
         let committed = &self.snapshot.partitions[document.partition];
         Ok(committed.stores[document.segment].get_document_bytes(document.doc)?)
-    }
-
-    fn look(&self, index: usize, count: &mut Count, unzstd: &mut Unzstd) -> Result<(), FindError> {
-        let stored = self.stored(index)?;
-        transactions::with_rows(stored_rows(&stored), unzstd, |rows, unzstd| {
-            let keep = self.keep_whole(rows, count, unzstd)?;
-            if may_pass(&self.documents[index], &self.wanted.filter) && keep.contains(&true) {
-                self.count(index, rows, &keep, count, unzstd)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Takes the rows out that are parts of transactions with several. Which of the others have an ID that is wanted.
-    fn keep_whole(&self, rows: &Rows<'_>, count: &mut Count, unzstd: &mut Unzstd) -> Result<Vec<bool>, Corrupt> {
-        let ids = rows.ids()?;
-        let mut keep = vec![self.wanted.ids.is_none(); rows.count()];
-        let mut parts = Vec::new();
-        let wanted_ids = self.wanted.ids.as_deref();
-        ids.fingerprints(|row, fingerprint| {
-            if self.joined.may_hold(fingerprint) && ids.get(row).is_some_and(|id| self.joined.holds(&id)) {
-                parts.push(row);
-            } else if let Some(wanted) = wanted_ids {
-                keep[row] = ids.get(row).is_some_and(|id| wanted.contains(&id));
-            }
-        });
-        if !parts.is_empty() {
-            parts.iter().for_each(|row| keep[*row] = false);
-            count.parts.extend(transactions::shares(rows, parts.into_iter(), unzstd)?);
-        }
-        Ok(keep)
-    }
-
-    /// Counts the rows of `keep` that fulfil the filter.
-    fn count(
-        &self,
-        index: usize,
-        rows: &Rows<'_>,
-        keep: &[bool],
-        count: &mut Count,
-        unzstd: &mut Unzstd,
-    ) -> Result<(), FindError> {
-        let kept = self.filtered(index, rows, keep, unzstd)?;
-        if kept.is_empty() {
-            return Ok(());
-        }
-        let times: Vec<i64> = rows.times(unzstd)?.pick(&kept).into_iter().map(planes::to_time).collect();
-        let durations = rows.durations(unzstd)?.pick(&kept);
-        let errors = rows.errors(unzstd)?.pick(&kept);
-        let entries = rows.entries(unzstd)?.pick(&kept);
-        let numbers: Vec<usize> = rows.services().iter().map(|name| self.names.number(name)).collect();
-        if entries.iter().any(|entry| *entry >= numbers.len() as u64) {
-            return Err(Corrupt::Table.into());
-        }
-        let counted = Counted { entries: &entries, times: &times, durations: &durations, errors: &errors };
-        count.summary.add_rows(&counted, &numbers);
-        let number = match self.wanted.sort {
-            Sort::Newest | Sort::Oldest | Sort::Duration => &durations,
-            Sort::Errors => &errors,
-            Sort::Records => &rows.records(unzstd)?.pick(&kept),
-        };
-        let ids = rows.ids()?;
-        let (mut lowest, highest) = count.top.ranks();
-        for (place, row) in kept.iter().enumerate() {
-            let rank = self.wanted.sort.rank(times[place], number[place]);
-            if rank >= lowest && rank <= highest {
-                let id = ids.get(*row as usize).ok_or(Corrupt::Table)?;
-                count.top.offer(Key { rank, id }, Place::Row(index, *row as usize));
-                lowest = count.top.ranks().0;
-            }
-        }
-        Ok(())
-    }
-
-    /// The rows of `keep` that fulfil the filter. A column is decoded only if it is asked for, and then for the rows that are left.
-    fn filtered(&self, index: usize, rows: &Rows<'_>, keep: &[bool], unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
-        let (document, filter) = (&self.documents[index], &self.wanted.filter);
-        let mut kept: Vec<u32> = (0..keep.len() as u32).filter(|row| keep[*row as usize]).collect();
-        // With a query, an alias is what its records are found by.
-        if self.wanted.ids.is_none() {
-            let standings = rows.standings(unzstd)?;
-            kept.retain(|row| !Standing::from_byte(standings[*row as usize]).is_alias());
-        }
-        if let Some(wanted) = filter.errors {
-            narrow(&mut kept, &rows.errors(unzstd)?, |errors| wanted == (errors > 0));
-        }
-        if !filter.is_any_duration() {
-            let (least, most) = filter.durations;
-            narrow(&mut kept, &rows.durations(unzstd)?, |duration| least <= duration && duration <= most);
-        }
-        if document.time_min < filter.times.0 || document.time_max >= filter.times.1 {
-            narrow(&mut kept, &rows.times(unzstd)?, |time| filter.began(planes::to_time(time)));
-        }
-        let named = |names: &[String]| rows.services().iter().map(|name| names.contains(name)).collect::<Vec<bool>>();
-        if !filter.entries.is_empty() {
-            let wanted = named(&filter.entries);
-            let is_wanted = |entry: u64| usize::try_from(entry).ok().and_then(|entry| wanted.get(entry).copied());
-            narrow(&mut kept, &rows.entries(unzstd)?, |entry| is_wanted(entry).unwrap_or(false));
-        }
-        if !filter.services.is_empty() {
-            let wanted = named(&filter.services);
-            if let Some(masks) = rows.masks(unzstd)? {
-                let bits = wanted.iter().enumerate().map(|(service, wanted)| u64::from(*wanted) << service);
-                let wanted = bits.fold(0, |all, bit| all | bit);
-                narrow(&mut kept, &masks, |mask| mask & wanted != 0);
-            } else {
-                let touched = rows.touched(unzstd)?;
-                kept.retain(|row| touched.of(*row as usize).iter().any(|service| wanted[*service as usize]));
-            }
-        }
-        Ok(kept)
     }
 
     /// What was found.
@@ -374,20 +263,6 @@ impl List {
 }
 
 const UNBROKEN: &str = "no thread panics with the counts in hand";
-
-/// Whether a row of it may be wanted that is no part of a transaction with several rows.
-fn may_pass(document: &Document, filter: &Filter) -> bool {
-    document.time_min < filter.times.1
-        && document.time_max >= filter.times.0
-        && document.duration_max >= filter.durations.0
-        && (filter.errors != Some(true) || document.errors > 0)
-}
-
-/// Leaves the rows whose number is wanted.
-fn narrow(kept: &mut Vec<u32>, column: &Planes, is_wanted: impl Fn(u64) -> bool) {
-    let mut numbers = column.pick(kept).into_iter();
-    kept.retain(|_| numbers.next().is_some_and(&is_wanted));
-}
 
 /// Between which times there may be transactions that are wanted.
 fn span(documents: &[Document], joined: &Joined, (from, to): (i64, i64)) -> (i64, i64) {

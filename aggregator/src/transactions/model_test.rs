@@ -11,6 +11,7 @@ use fastrand::Rng;
 use proptest::prelude::*;
 use uuid::Uuid;
 
+use super::cache::TallyCache;
 use super::filter::Filter;
 use super::list::{List, Listed, Wanted};
 use super::top::{Key, Sort};
@@ -53,6 +54,7 @@ struct House<'a> {
     appender: Option<Appender>,
     indexer: Option<JoinHandle<Arc<CatalogStore>>>,
     sent: Vec<(i64, Vec<Line>)>,
+    tallies: Arc<TallyCache>,
 }
 
 impl<'a> House<'a> {
@@ -78,10 +80,12 @@ impl<'a> House<'a> {
         };
         let (sender, work) = mpsc::channel();
         let indexer = std::thread::spawn(move || indexer.run(&work));
+        // None of it is kept, some, or all.
+        let tallies = Arc::new(TallyCache::new([0, 2 << 10, 1 << 20][fastrand::usize(..3)]));
         // Blocks so small that a transaction's records lie in several.
         let limits = Limits { block_bytes: 200, head_bytes: 1 << 30, head_age: Duration::MAX };
         let appender = Some(Appender::new(Arc::clone(&head), limits, sender));
-        Self { path, head, appender, indexer: Some(indexer), sent: Vec::new() }
+        Self { path, head, appender, indexer: Some(indexer), sent: Vec::new(), tallies }
     }
 
     fn append(&mut self, day: i64, lines: &[Line]) {
@@ -131,7 +135,7 @@ impl<'a> House<'a> {
     }
 
     fn list(&self, wanted: &Wanted) -> Listed {
-        let mut list = List::begin(&self.head, wanted.clone()).unwrap();
+        let mut list = List::begin(&self.head, &self.tallies, wanted.clone()).unwrap();
         while list.slice(&self.head, None) == Step::More {}
         list.finish().unwrap()
     }

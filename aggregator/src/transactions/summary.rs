@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use hashbrown::HashMap;
 
 use super::durations::{self, Durations};
+use super::tally::Class;
 use crate::block::transactions::share::Share;
 use crate::search::statistics::bucket;
 
@@ -43,7 +44,7 @@ impl Names {
 }
 
 /// Transactions that are counted together.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Group {
     pub transactions: u64,
     pub with_errors: u64,
@@ -65,6 +66,14 @@ impl Group {
         self.durations.add(step);
     }
 
+    fn add_class(&mut self, class: &Class) {
+        let transactions = class.transactions();
+        self.transactions += transactions;
+        self.with_errors += if class.has_errors { transactions } else { 0 };
+        self.duration_max = self.duration_max.max(class.duration_max);
+        class.steps.iter().for_each(|(step, count)| self.durations.add_many(usize::from(*step), u32::from(*count)));
+    }
+
     fn merge(&mut self, other: &Self) {
         self.transactions += other.transactions;
         self.with_errors += other.with_errors;
@@ -83,6 +92,7 @@ pub struct Summary {
 }
 
 /// The summary, ready to be told.
+#[derive(Debug)]
 pub struct Told {
     pub all: Group,
     /// The one with most transactions first.
@@ -108,6 +118,12 @@ impl Summary {
         let (duration, has_errors) = (share.duration(), share.errors > 0);
         self.entry(names.number(share.entry_service())).add(duration, has_errors);
         self.times.entry(bucket(share.time_min, self.interval_ns)).or_default().add(duration, has_errors);
+    }
+
+    /// Counts a class, all of which began in the bucket of `time`.
+    pub fn add_class(&mut self, time: i64, class: &Class, names: &Names) {
+        self.entry(names.number(&class.entry)).add_class(class);
+        self.times.entry(bucket(time, self.interval_ns)).or_default().add_class(class);
     }
 
     /// Counts rows of a document. `entries` are indexes into `numbers`.

@@ -18,6 +18,7 @@ use clew_aggregator::indexer::Indexer;
 use clew_aggregator::metrics::Metrics;
 use clew_aggregator::search::cache::BlockCache;
 use clew_aggregator::store::Store;
+use clew_aggregator::transactions::cache::TallyCache;
 use fastrand::Rng;
 
 use super::logs::Arrival;
@@ -69,7 +70,8 @@ impl House {
         };
         let appender = Appender::new(Arc::clone(&head), limits, sender);
         Self {
-            store: Store::new(head, registry, cache, Arc::new(Tail::new(0))).unwrap(),
+            store: Store::new(head, registry, cache, Arc::new(TallyCache::new(1 << 20)), Arc::new(Tail::new(0)))
+                .unwrap(),
             intake: Intake { appender, received: 0 },
             indexer: std::thread::spawn(move || indexer.run(&work)),
         }
