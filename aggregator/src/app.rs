@@ -14,6 +14,7 @@ use clew_service::exit::ConfigError;
 use clew_service::notify::Notifier;
 use clew_service::shutdown::CancellationToken;
 use prost::Message;
+use rayon::prelude::*;
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 
@@ -337,8 +338,10 @@ fn open_partitions(root: &Path) -> anyhow::Result<(Arc<Head>, u64)> {
     let mut position = 0;
     Partition::sweep(root)?;
     let days = Partition::days(root)?;
-    for day in &days {
-        match open_partition(root, *day) {
+    // One takes some milliseconds, most of which it waits for the disk.
+    let opened: Vec<_> = days.par_iter().map(|day| open_partition(root, *day)).collect();
+    for (day, opened) in days.iter().zip(opened) {
+        match opened {
             Ok((partition, wal_position)) => {
                 position = position.max(wal_position);
                 committed.push(Arc::new(partition));

@@ -73,7 +73,7 @@ impl Default for RawLimits {
             credit_bytes: Size(8 << 20),
             disk_free_min: Size(512 << 20),
             block_cache_bytes: Size(64 << 20),
-            list_cache_bytes: Size(32 << 20),
+            list_cache_bytes: Size(64 << 20),
             tail_bytes: Size(8 << 20),
             search_timeout: Span(Duration::from_secs(10)),
         }

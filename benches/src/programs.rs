@@ -21,9 +21,14 @@ pub struct Aggregator {
 impl Aggregator {
     /// Starts it on `data_dir` and waits until it listens. `listen`: addresses to take again; else it chooses.
     pub fn start(work: &Path, data_dir: &Path, listen: Option<(&str, &str)>) -> anyhow::Result<Self> {
+        Self::start_with(work, data_dir, listen, "")
+    }
+
+    /// The same with more in its config.
+    pub fn start_with(work: &Path, data_dir: &Path, listen: Option<(&str, &str)>, more: &str) -> anyhow::Result<Self> {
         let (grpc, http) = listen.unwrap_or(("127.0.0.1:0", "127.0.0.1:0"));
         let config = work.join("aggregator.toml");
-        let text = format!("data_dir = {data_dir:?}\ngrpc_listen = {grpc:?}\nhttp_listen = {http:?}\n");
+        let text = format!("data_dir = {data_dir:?}\ngrpc_listen = {grpc:?}\nhttp_listen = {http:?}\n{more}");
         std::fs::write(&config, text).with_context(|| format!("write {}", config.display()))?;
         let arguments = ["run", "--config", config.to_str().context("the work folder is UTF-8")?];
         let log = work.join("aggregator.stderr");

@@ -47,6 +47,14 @@ pub struct Results {
     pub scan_regex_gb_per_s: Option<f64>,
     pub visible_ms_p50: Option<f64>,
     pub txn_list_rss_mb: Option<f64>,
+    /// On four hundred days: from the start of the program to its being ready, with cold caches; its memory then, and after some
+    /// transactions; the first of these and the others; what it holds open.
+    pub days_ready_ms: Option<f64>,
+    pub days_rest_rss_mb: Option<f64>,
+    pub days_rss_mb: Option<f64>,
+    pub days_txn_cold_ms: Option<f64>,
+    pub days_txn_warm_ms: Option<f64>,
+    pub days_descriptors: Option<f64>,
     /// Of twenty who search at the same time while the corpus is shipped.
     pub search_p50_ms: Option<f64>,
     pub search_p99_ms: Option<f64>,
@@ -262,6 +270,12 @@ impl Results {
             ("scan_regex_gb_per_s", self.scan_regex_gb_per_s),
             ("visible_ms_p50", self.visible_ms_p50),
             ("txn_list_rss_mb", self.txn_list_rss_mb),
+            ("days_ready_ms", self.days_ready_ms),
+            ("days_txn_cold_ms", self.days_txn_cold_ms),
+            ("days_txn_warm_ms", self.days_txn_warm_ms),
+            ("days_rest_rss_mb", self.days_rest_rss_mb),
+            ("days_rss_mb", self.days_rss_mb),
+            ("days_descriptors", self.days_descriptors),
             ("search_p50_ms", self.search_p50_ms),
             ("search_p99_ms", self.search_p99_ms),
             ("search_ingest_slowdown", self.search_ingest_slowdown),

@@ -5,19 +5,19 @@
 //! Long ranges (a merge copies whole stores) still go through the map.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Advice, fadvise};
 use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
     Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, WatchCallback, WatchHandle, WritePtr,
 };
+
+use super::descriptors::Descriptor;
 
 /// A longer range is read through the map.
 const PREAD_BYTES_MAX: usize = 1 << 20;
@@ -42,11 +42,7 @@ impl Directory for PartitionDirectory {
         if path.extension().is_none_or(|kind| kind != "store") {
             return Ok(mapped);
         }
-        let io = |error| OpenReadError::wrap_io_error(error, path.into());
-        let file = File::open(self.root.join(path)).map_err(io)?;
-        // Advice alone: where it is not taken, the kernel reads more than it must.
-        let _ = fadvise(&file, 0, None, Advice::Random);
-        Ok(Arc::new(StoreFile { mapped, file }))
+        Ok(Arc::new(StoreFile { mapped, descriptor: Descriptor::new(self.root.join(path)) }))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
@@ -84,7 +80,7 @@ impl Directory for PartitionDirectory {
 
 struct StoreFile {
     mapped: Arc<dyn FileHandle>,
-    file: File,
+    descriptor: Descriptor,
 }
 
 impl fmt::Debug for StoreFile {
@@ -104,8 +100,14 @@ impl FileHandle for StoreFile {
         if range.len() > PREAD_BYTES_MAX {
             return self.mapped.read_bytes(range);
         }
+        let file = match self.descriptor.file() {
+            Ok(file) => file,
+            // Its segment was merged into another one: whoever reads it still has the map.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.mapped.read_bytes(range),
+            Err(error) => return Err(error),
+        };
         let mut bytes = vec![0; range.len()];
-        self.file.read_exact_at(&mut bytes, range.start as u64)?;
+        file.read_exact_at(&mut bytes, range.start as u64)?;
         Ok(OwnedBytes::new(bytes))
     }
 }

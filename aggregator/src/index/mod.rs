@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `schema` | the fields |
 //! | `document` | a block of records, or one of transactions, as a document |
+//! | `descriptors` | the files of stores that are open |
 //! | `directory` | how a partition's files are read |
 //! | `partition` | one UTC day of receipt: one directory, one Tantivy index |
 //! | `committed` | a partition with its newest commit |
@@ -14,6 +15,7 @@
 //! is indexed again after a crash, from the WAL, and nothing before it is.
 
 pub mod committed;
+pub mod descriptors;
 pub mod directory;
 pub mod document;
 pub mod find;

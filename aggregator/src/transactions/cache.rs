@@ -15,7 +15,7 @@ pub type Key = (SegmentId, u32);
 pub struct TallyCache(Cache<Key, Arc<Tally>, Bytes>);
 
 /// A tally of a full document takes about so much.
-const TALLY_BYTES_USUAL: u64 = 24 << 10;
+const TALLY_BYTES_USUAL: u64 = 48 << 10;
 
 #[derive(Clone)]
 struct Bytes;

@@ -1,8 +1,8 @@
 //! What one thread makes of the documents that it looks at: their part of the summary, what may be shown, and parts of transactions with
 //! several rows.
 //!
-//! A document's tally is asked first. Its rows are read where it does not tell enough: some are parts of other transactions, a service or
-//! a duration is asked for, a bucket of time ends within it, or some of them may be shown.
+//! A document's tally is asked first. Its rows are read where it does not tell enough: some are parts of other transactions, single IDs
+//! are asked for, a bucket of time ends within it, or some of them may be shown.
 
 use std::sync::Arc;
 
@@ -48,19 +48,15 @@ impl Count {
         let may_be_part = |tag: &u32| list.joined.may_hold(*tag);
         let has_parts = tally.tags.iter().any(may_be_part);
         let may_pass = may_pass(document, filter) && (list.wanted.ids.is_some() || tally.may_pass(filter));
-        let purpose = match tally.wanted(filter, list.interval_ns).filter(|_| !has_parts && list.wanted.ids.is_none()) {
-            Some(classes) => {
-                if may_pass {
-                    classes.for_each(|(time, class)| self.summary.add_class(time, class, &list.names));
-                }
-                if !may_pass || !tally.may_rank(filter, list.wanted.sort, self.top.ranks()) {
-                    return Ok(());
-                }
-                Purpose::Show
-            }
-            None if !has_parts && !may_pass => return Ok(()),
-            None => Purpose::Count,
-        };
+        if !has_parts && !may_pass {
+            return Ok(());
+        }
+        let is_told = !has_parts && list.wanted.ids.is_none();
+        let is_told = is_told && tally.count(filter, list.interval_ns, &mut self.summary, &list.names);
+        if is_told && !tally.may_rank(filter, list.wanted.sort, self.top.ranks()) {
+            return Ok(());
+        }
+        let purpose = if is_told { Purpose::Show } else { Purpose::Count };
         let stored = list.stored(index)?;
         transactions::with_rows(stored_rows(&stored), unzstd, |rows, unzstd| {
             let keep = self.keep_whole(list, &tally, rows, unzstd)?;

@@ -131,11 +131,23 @@ impl Joined {
         self.shards.get(shard(fingerprint(id)))?.get(id)
     }
 
-    /// Adds a row of an ID that is there.
-    pub fn merge(&mut self, id: &Canonical, share: Share) {
-        if let Some(known) = self.shards[shard(fingerprint(id))].get_mut(id) {
-            known.merge(share);
-        }
+    /// Adds `rows` of IDs that are there, and then has `each` look at all IDs: some of them at a time, side by side.
+    pub fn merge<T: Send>(
+        &mut self,
+        rows: Vec<(Canonical, Share)>,
+        each: impl Fn(&mut dyn Iterator<Item = (&Canonical, &Share)>) -> T + Sync,
+    ) -> Vec<T> {
+        let mut by_shard: Vec<Vec<(Canonical, Share)>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        rows.into_iter().for_each(|row| by_shard[shard(fingerprint(&row.0))].push(row));
+        let merged = self.shards.par_iter_mut().zip(by_shard).map(|(shares, rows)| {
+            for (id, share) in rows {
+                if let Some(known) = shares.get_mut(&id) {
+                    known.merge(share);
+                }
+            }
+            each(&mut shares.iter())
+        });
+        merged.collect()
     }
 
     /// All of them.

@@ -39,6 +39,17 @@ pub struct Wanted {
     pub after: Option<Key>,
 }
 
+impl Wanted {
+    /// Whether a transaction that was put together is one of those.
+    fn passes(&self, id: &Canonical, share: &Share) -> bool {
+        let is_wanted = match &self.ids {
+            Some(ids) => ids.contains(id),
+            None => !share.standing.is_alias(),
+        };
+        is_wanted && self.filter.passes(share)
+    }
+}
+
 /// See the module.
 pub struct List {
     pub(super) wanted: Wanted,
@@ -197,25 +208,28 @@ impl List {
             total.parts.append(&mut count.parts);
             total.damaged += count.damaged;
         }
-        total.parts.drain(..).for_each(|(id, share)| self.joined.merge(&id, share));
-        for (id, share) in self.joined.iter() {
-            let is_wanted = match &self.wanted.ids {
-                Some(ids) => ids.contains(id),
-                None => !share.standing.is_alias(),
-            };
-            if is_wanted && self.wanted.filter.passes(share) {
-                total.summary.add(share, &self.names);
-                let number = match self.wanted.sort {
+        let (wanted, names) = (&self.wanted, &self.names);
+        let joined = self.joined.merge(std::mem::take(&mut total.parts), |shares| {
+            let mut summary = Summary::new(self.interval_ns);
+            let mut top = Top::new(wanted.limit + 1, wanted.after.clone());
+            for (id, share) in shares.filter(|(id, share)| wanted.passes(id, share)) {
+                summary.add(share, names);
+                let number = match wanted.sort {
                     Sort::Newest | Sort::Oldest | Sort::Duration => share.duration(),
                     Sort::Errors => share.errors,
                     Sort::Records => share.records,
                 };
-                let rank = self.wanted.sort.rank(share.time_min, number);
-                let (lowest, highest) = total.top.ranks();
+                let rank = wanted.sort.rank(share.time_min, number);
+                let (lowest, highest) = top.ranks();
                 if rank >= lowest && rank <= highest {
-                    total.top.offer(Key { rank, id: id.clone() }, Place::Joined);
+                    top.offer(Key { rank, id: id.clone() }, Place::Joined);
                 }
             }
+            (summary, top)
+        });
+        for (summary, top) in joined {
+            total.summary.merge(&summary);
+            total.top.merge(top);
         }
         let mut shown = total.top.into_sorted();
         let has_more = shown.len() > self.wanted.limit;

@@ -54,7 +54,8 @@ pub struct Group {
 }
 
 impl Group {
-    fn add(&mut self, duration: u64, has_errors: bool) {
+    /// Counts one.
+    pub fn add(&mut self, duration: u64, has_errors: bool) {
         self.add_step(durations::step(duration), duration, has_errors);
     }
 
@@ -120,10 +121,16 @@ impl Summary {
         self.times.entry(bucket(share.time_min, self.interval_ns)).or_default().add(duration, has_errors);
     }
 
-    /// Counts a class, all of which began in the bucket of `time`.
-    pub fn add_class(&mut self, time: i64, class: &Class, names: &Names) {
+    /// Counts a class, all of which began in one bucket of time.
+    pub fn add_class(&mut self, class: &Class, names: &Names) {
         self.entry(names.number(&class.entry)).add_class(class);
-        self.times.entry(bucket(time, self.interval_ns)).or_default().add_class(class);
+        self.times.entry(bucket(class.began.0, self.interval_ns)).or_default().add_class(class);
+    }
+
+    /// Counts transactions of one entry service that began in the bucket of `time`.
+    pub fn add_group(&mut self, time: i64, entry: &str, group: &Group, names: &Names) {
+        self.entry(names.number(entry)).merge(group);
+        self.times.entry(bucket(time, self.interval_ns)).or_default().merge(group);
     }
 
     /// Counts rows of a document. `entries` are indexes into `numbers`.

@@ -1,8 +1,8 @@
-//! What one document of rows comes to, without the rows: which of them may be parts of transactions with several, and what the whole ones
-//! come to by entry service, errors and time. A document never changes, so a list of millions that asks for nothing else needs no rows but
-//! those that it shows.
+//! What is kept in memory of one document of rows: which of them may be parts of transactions with several, what the whole ones come to by
+//! entry service, errors and time, and how long each took and what it touched. A document never changes, so a list of millions reads
+//! hardly any but those of which it shows something.
 //!
-//! It takes some six bytes a row, four of which are a part of its ID.
+//! It takes some twelve bytes a row, four of which are a part of its ID.
 
 use std::sync::Arc;
 
@@ -11,10 +11,11 @@ use hashbrown::HashMap;
 use super::durations;
 use super::filter::Filter;
 use super::joined::tag;
+use super::summary::{Group, Names, Summary};
 use super::top::{Rank, Sort};
 use crate::block::container::{Corrupt, Unzstd};
 use crate::block::standing::Standing;
-use crate::block::transactions::planes;
+use crate::block::transactions::planes::{self, Planes};
 use crate::block::transactions::rows::Rows;
 use crate::search::statistics::bucket;
 
@@ -27,33 +28,30 @@ const BINS_MAX: usize = 16;
 pub struct Tally {
     /// By row (`joined::tag`).
     pub tags: Box<[u32]>,
-    bins: Box<[Bin]>,
+    classes: Box<[Class]>,
+    /// By row; of an alias, none.
+    class_of: Box<[u16]>,
+    durations: Planes,
+    /// By row, a bit for each of `services`; none when there are too many of them.
+    masks: Option<Planes>,
+    services: Box<[Arc<str>]>,
     errors_max: u64,
     records_max: u64,
 }
 
-/// Transactions that began within one minute.
-struct Bin {
-    /// When the first and the last of them began.
-    began: (i64, i64),
-    classes: Box<[Class]>,
-}
+/// Stands for no class.
+const ALIAS: u16 = u16::MAX;
 
-/// Those of one entry service that have errors, or have none.
+/// Transactions of one entry service that began within one minute, and have errors, or have none.
 pub struct Class {
+    /// When the first and the last one of this minute began, of all classes.
+    pub began: (i64, i64),
     pub entry: Arc<str>,
     pub has_errors: bool,
     /// Of the longest one.
     pub duration_max: u64,
     /// Steps of durations, rising, and how many took so long.
     pub steps: Box<[(u16, u16)]>,
-}
-
-/// A class while it is filled.
-#[derive(Default)]
-struct Filling {
-    duration_max: u64,
-    steps: Vec<u16>,
 }
 
 impl Class {
@@ -63,7 +61,10 @@ impl Class {
     }
 
     fn is_wanted(&self, filter: &Filter) -> bool {
-        filter.errors.is_none_or(|wanted| wanted == self.has_errors)
+        let (from, to) = filter.times;
+        self.began.1 >= from
+            && self.began.0 < to
+            && filter.errors.is_none_or(|wanted| wanted == self.has_errors)
             && (filter.entries.is_empty() || filter.entries.iter().any(|entry| **entry == *self.entry))
     }
 
@@ -86,7 +87,8 @@ impl Tally {
             return Err(Corrupt::Table);
         }
         let times: Vec<i64> = rows.times(unzstd)?.all().into_iter().map(planes::to_time).collect();
-        let (durations, errors) = (rows.durations(unzstd)?.all(), rows.errors(unzstd)?.all());
+        let (durations, errors) = (rows.durations(unzstd)?, rows.errors(unzstd)?.all());
+        let all_durations = durations.all();
         let records_max = rows.records(unzstd)?.all().into_iter().max().unwrap_or(0);
         let listed = || (0..rows.count()).filter(|row| !Standing::from_byte(standings[*row]).is_alias());
 
@@ -101,23 +103,44 @@ impl Tally {
             let ends = minutes.values().copied().reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)));
             minutes = ends.into_iter().map(|ends| (0, ends)).collect();
         }
-        let mut classes: HashMap<(i64, u64, bool), Filling> = HashMap::new();
+        let services: Box<[Arc<str>]> = rows.services().iter().map(|name| Arc::from(name.as_str())).collect();
+        let mut numbers: HashMap<(i64, u64, bool), u16> = HashMap::new();
+        let mut classes: Vec<Class> = Vec::new();
+        let mut steps: Vec<Vec<u16>> = Vec::new();
+        let mut class_of = vec![ALIAS; rows.count()];
         for row in listed() {
             let minute = if is_spread { 0 } else { bucket(times[row], MINUTE_NS) };
-            let class = classes.entry((minute, entries[row], errors[row] > 0)).or_default();
-            class.duration_max = class.duration_max.max(durations[row]);
-            class.steps.push(durations::step(durations[row]) as u16);
+            let has_errors = errors[row] > 0;
+            // There are fewer than there are rows.
+            let number = *numbers.entry((minute, entries[row], has_errors)).or_insert_with(|| {
+                let entry = Arc::clone(&services[entries[row] as usize]);
+                classes.push(Class {
+                    began: minutes[&minute],
+                    entry,
+                    has_errors,
+                    duration_max: 0,
+                    steps: Box::default(),
+                });
+                steps.push(Vec::new());
+                classes.len() as u16 - 1
+            });
+            class_of[row] = number;
+            let class = &mut classes[usize::from(number)];
+            class.duration_max = class.duration_max.max(all_durations[row]);
+            steps[usize::from(number)].push(durations::step(all_durations[row]) as u16);
         }
-        let names: Vec<Arc<str>> = rows.services().iter().map(|name| Arc::from(name.as_str())).collect();
-        let mut bins: HashMap<i64, Vec<Class>> = HashMap::new();
-        for ((minute, entry, has_errors), filling) in classes {
-            let entry = Arc::clone(&names[entry as usize]);
-            bins.entry(minute).or_default().push(filling.class(entry, has_errors));
+        for (class, mut steps) in classes.iter_mut().zip(steps) {
+            steps.sort_unstable();
+            let runs = steps.chunk_by(|left, right| left == right);
+            class.steps = runs.map(|same| (same[0], same.len() as u16)).collect();
         }
-        let bins = bins.into_iter().map(|(minute, classes)| Bin { began: minutes[&minute], classes: classes.into() });
         Ok(Self {
             tags: tags.into(),
-            bins: bins.collect(),
+            classes: classes.into(),
+            class_of: class_of.into(),
+            durations,
+            masks: rows.masks(unzstd)?,
+            services,
             errors_max: errors.into_iter().max().unwrap_or(0),
             records_max,
         })
@@ -125,35 +148,65 @@ impl Tally {
 
     /// Bytes of memory.
     pub fn memory_bytes(&self) -> usize {
-        let class = |class: &Class| size_of::<Class>() + size_of_val(&class.steps[..]) + class.entry.len();
-        let bin = |bin: &Bin| size_of::<Bin>() + bin.classes.iter().map(class).sum::<usize>();
-        size_of::<Self>() + size_of_val(&self.tags[..]) + self.bins.iter().map(bin).sum::<usize>()
+        let class = |class: &Class| size_of::<Class>() + size_of_val(&class.steps[..]);
+        size_of::<Self>()
+            + size_of_val(&self.tags[..])
+            + size_of_val(&self.class_of[..])
+            + self.durations.memory_bytes()
+            + self.masks.as_ref().map_or(0, Planes::memory_bytes)
+            + self.services.iter().map(|name| size_of::<Arc<str>>() + name.len()).sum::<usize>()
+            + self.classes.iter().map(class).sum::<usize>()
     }
 
-    /// The classes of what is wanted, each with a time within the bucket in which all of it began; none if only rows tell that.
-    pub fn wanted<'t>(
-        &'t self,
-        filter: &'t Filter,
-        interval_ns: i64,
-    ) -> Option<impl Iterator<Item = (i64, &'t Class)>> {
-        let is_told = |bin: &Bin| {
-            let (first, last) = bin.began;
-            !bin.may_begin(filter.times)
-                || filter.began(first) && filter.began(last) && bucket(first, interval_ns) == bucket(last, interval_ns)
+    /// Counts what is wanted; false, and nothing, if only the document tells that.
+    pub fn count(&self, filter: &Filter, interval_ns: i64, summary: &mut Summary, names: &Names) -> bool {
+        let is_told = |class: &Class| {
+            let (first, last) = class.began;
+            filter.began(first) && filter.began(last) && bucket(first, interval_ns) == bucket(last, interval_ns)
         };
-        let is_told = filter.services.is_empty() && filter.is_any_duration() && self.bins.iter().all(is_told);
-        is_told.then(|| self.classes(filter).map(|(bin, class)| (bin.began.0, class)))
+        if !self.classes(filter).all(is_told) {
+            return false;
+        }
+        if filter.services.is_empty() && filter.is_any_duration() {
+            self.classes(filter).for_each(|class| summary.add_class(class, names));
+            return true;
+        }
+        let Some(touched) = self.touched(filter) else { return false };
+        let (least, most) = filter.durations;
+        let is_wanted: Vec<bool> = self.classes.iter().map(|class| class.is_wanted(filter)).collect();
+        let mut groups: Vec<Group> = vec![Group::default(); self.classes.len()];
+        for (row, duration) in self.durations.all().into_iter().enumerate() {
+            let class = usize::from(self.class_of[row]);
+            if least <= duration && duration <= most && is_wanted.get(class) == Some(&true) && touched(row) {
+                groups[class].add(duration, self.classes[class].has_errors);
+            }
+        }
+        for (class, group) in self.classes.iter().zip(&groups).filter(|(_, group)| group.transactions > 0) {
+            summary.add_group(class.began.0, &class.entry, group, names);
+        }
+        true
+    }
+
+    /// Which rows touched a service that is wanted; none if that is not known.
+    fn touched(&self, filter: &Filter) -> Option<impl Fn(usize) -> bool> {
+        let is_any = filter.services.is_empty();
+        let is_wanted = |name: &Arc<str>| filter.services.iter().any(|wanted| **wanted == **name);
+        let masks = self.masks.as_ref();
+        let wanted = self.services.iter().enumerate().filter(|(_, name)| is_wanted(name));
+        let wanted = wanted.fold(0, |all, (service, _)| all | 1u64.checked_shl(service as u32).unwrap_or(0));
+        let touched = move |row: usize| is_any || masks.is_some_and(|masks| masks.get(row) & wanted != 0);
+        (is_any || masks.is_some()).then_some(touched)
     }
 
     /// Whether a row may be wanted.
     pub fn may_pass(&self, filter: &Filter) -> bool {
-        self.classes(filter).any(|(_, class)| class.may_take(filter.durations))
+        self.classes(filter).any(|class| class.may_take(filter.durations))
     }
 
     /// Whether a row that is wanted may have a rank between these, the ends included.
     pub fn may_rank(&self, filter: &Filter, sort: Sort, (lowest, highest): (Rank, Rank)) -> bool {
-        self.classes(filter).any(|(bin, class)| {
-            let (first, last) = bin.began;
+        self.classes(filter).any(|class| {
+            let (first, last) = class.began;
             match sort {
                 Sort::Newest => sort.rank(last, 0) >= lowest && sort.rank(first, 0) <= highest,
                 Sort::Oldest => sort.rank(first, 0) >= lowest && sort.rank(last, 0) <= highest,
@@ -165,25 +218,8 @@ impl Tally {
         })
     }
 
-    fn classes<'t>(&'t self, filter: &'t Filter) -> impl Iterator<Item = (&'t Bin, &'t Class)> {
-        let bins = self.bins.iter().filter(|bin| bin.may_begin(filter.times));
-        bins.flat_map(|bin| bin.classes.iter().map(move |class| (bin, class)))
-            .filter(|(_, class)| class.is_wanted(filter))
-    }
-}
-
-impl Bin {
-    /// Whether one may have begun from the first to before the second time.
-    fn may_begin(&self, (from, to): (i64, i64)) -> bool {
-        self.began.1 >= from && self.began.0 < to
-    }
-}
-
-impl Filling {
-    fn class(mut self, entry: Arc<str>, has_errors: bool) -> Class {
-        self.steps.sort_unstable();
-        let steps = self.steps.chunk_by(|left, right| left == right).map(|same| (same[0], same.len() as u16));
-        Class { entry, has_errors, duration_max: self.duration_max, steps: steps.collect() }
+    fn classes<'t>(&'t self, filter: &'t Filter) -> impl Iterator<Item = &'t Class> {
+        self.classes.iter().filter(|class| class.is_wanted(filter))
     }
 }
 
@@ -192,7 +228,6 @@ mod tests {
     use fastrand::Rng;
     use proptest::prelude::*;
 
-    use super::super::summary::{Names, Summary};
     use super::*;
     use crate::block::container::Reader;
     use crate::block::transactions::share::{Share, Touched};
@@ -204,12 +239,13 @@ mod tests {
     fn share(random: &mut Rng, minutes: i64) -> Share {
         let time_min = random.i64(0..minutes * MINUTE_NS / 1_000_000_000) * 1_000_000_000;
         let duration_bits = random.u8(1..36);
+        let touched = |service: &&str| Touched { service: (*service).into(), first: time_min };
         Share {
             time_min,
             time_max: time_min + random.i64(0..1 << duration_bits),
             records: random.u64(1..30),
             errors: if random.u8(..4) == 0 { random.u64(1..4) } else { 0 },
-            services: vec![Touched { service: SERVICES[random.usize(..3)].into(), first: time_min }],
+            services: SERVICES[random.usize(..3)..].iter().map(touched).collect(),
             standing: if random.u8(..5) == 0 { Standing::from_byte(0x31) } else { Standing::unknown() },
         }
     }
@@ -226,6 +262,9 @@ mod tests {
         }
         if random.u8(..3) == 0 {
             filter.entries = vec![SERVICES[random.usize(..3)].to_owned(), "unknown".to_owned()];
+        }
+        if random.u8(..3) == 0 {
+            filter.services = vec![SERVICES[random.usize(..3)].to_owned(), "unknown".to_owned()];
         }
         filter.errors = [None, Some(true), Some(false)][random.usize(..3)];
         filter
@@ -261,10 +300,11 @@ mod tests {
                     prop_assert!(!is_ranked || tally.may_rank(&filter, sort, ranks), "{sort:?} {ranks:?}");
                 }
                 let interval_ns = [1, 60, 300, 3_600][random.usize(..4)] * 1_000_000_000;
-                let Some(classes) = tally.wanted(&filter, interval_ns) else { continue };
                 let names = Names::default();
                 let (mut told, mut exact) = (Summary::new(interval_ns), Summary::new(interval_ns));
-                classes.for_each(|(time, class)| told.add_class(time, class, &names));
+                if !tally.count(&filter, interval_ns, &mut told, &names) {
+                    continue;
+                }
                 wanted.iter().for_each(|share| exact.add(share, &names));
                 prop_assert_eq!(format!("{:?}", told.told(&names)), format!("{:?}", exact.told(&names)));
             }
@@ -281,9 +321,16 @@ mod tests {
         let rows = Rows::of(Reader::open(&encoded, MAGIC).unwrap(), &mut unzstd).unwrap();
         let tally = Tally::of(&rows, &mut unzstd).unwrap();
         let within = Filter { times: (2 * MINUTE_NS, 7 * MINUTE_NS), errors: Some(true), ..Filter::default() };
-        assert!(tally.wanted(&within, MINUTE_NS).is_some());
-        assert!(tally.wanted(&within, MINUTE_NS / 2).is_none(), "a bucket ends within a minute");
+        let is_told = |filter: &Filter, interval_ns: i64| {
+            tally.count(filter, interval_ns, &mut Summary::new(interval_ns), &Names::default())
+        };
+        assert!(is_told(&within, MINUTE_NS));
+        assert!(is_told(
+            &Filter { services: vec!["mail".into()], durations: (9, 99_999), ..within.clone() },
+            MINUTE_NS
+        ));
+        assert!(!is_told(&within, MINUTE_NS / 2), "a bucket ends within a minute");
         let between = Filter { times: (MINUTE_NS / 2, i64::MAX), ..Filter::default() };
-        assert!(tally.wanted(&between, MINUTE_NS).is_none(), "the time begins within a minute");
+        assert!(!is_told(&between, MINUTE_NS), "the time begins within a minute");
     }
 }

@@ -6,6 +6,7 @@
 //! | `query` | a transaction by its ID: first after a restart, and warm |
 //! | `search` | rare words, phrases, a histogram, and how fast text is gone through when the index says nothing |
 //! | `assembly` | one transaction of 20, 1,000 and 100,000 records, as its page shows it |
+//! | `partitions` | a start on hundreds of days, and an ID in one of them |
 //! | `list` | transactions in a list: a page and the summary of five million |
 //! | `visible` | from a line's write to its being found |
 //! | `load` | twenty who search at the same time while an agent ships at full speed, and what it costs the agent |
@@ -24,6 +25,7 @@ mod kill;
 pub mod large;
 mod list;
 mod load;
+mod partitions;
 mod passes;
 mod query;
 mod quiet;
@@ -79,6 +81,7 @@ enum Part {
     Search,
     Assembly,
     List,
+    Partitions,
     Visible,
     Load,
     Text,
@@ -127,7 +130,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         machine: Machine::this(),
         ..Results::default()
     };
-    let parts: [(Part, PartRun); 14] = [
+    let parts: [(Part, PartRun); 15] = [
         (Part::Reference, |bench, results| {
             results.reference = Some(reference::measure(&bench.corpus.files()?)?);
             Ok(())
@@ -137,6 +140,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<bool> {
         (Part::Search, search::run),
         (Part::Assembly, assembly::run),
         (Part::List, list::run),
+        (Part::Partitions, partitions::run),
         (Part::Visible, visible::run),
         (Part::Load, load::run),
         (Part::Text, |bench, results| {

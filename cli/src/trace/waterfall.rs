@@ -31,6 +31,8 @@ const BINS: usize = 200;
 const SILENCES_TOLD: usize = 3;
 /// By how many records there are, from few to many.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// A shorter time has no ticks between its ends that could be told apart: 1 µs.
+const AXIS_NS_MIN: i128 = 1_000;
 
 pub fn print(transaction: &Transaction, palette: &mut Palette, output: Output, out: &mut impl Write) -> io::Result<()> {
     let columns = output.width.unwrap_or(WIDTH_DEFAULT);
@@ -122,6 +124,9 @@ impl<'a> Chart<'a> {
 
     /// `0s … 0.9s … 1.8s`
     fn axis(&self) -> Vec<Piece> {
+        if self.whole_ns < AXIS_NS_MIN {
+            return vec![Piece::new(DIM, &format!("{}0s", " ".repeat(self.label_width + 2)))];
+        }
         let tick = |part: i128| if part == 0 { "0s".to_owned() } else { words::duration(self.whole_ns * part / 4) };
         let last = self.width.saturating_sub(terminal::columns(&tick(4)));
         let mut line = tick(0);
@@ -353,6 +358,12 @@ mod tests {
     fn drawn(transaction: &Transaction, width: usize) -> Vec<String> {
         let rows = Chart::of(transaction, width, false).map_or(Vec::new(), |chart| chart.rows(&mut Palette::default()));
         rows.iter().map(|row| row.iter().map(|piece| piece.text.as_str()).collect::<String>()).collect()
+    }
+
+    #[test]
+    fn one_moment_has_no_axis() {
+        let moment = transaction(&[lane("gateway", 1.0, 1.0, None, &[(0, 3, 0)])]);
+        assert_eq!(drawn(&moment, 100)[0].trim(), "0s");
     }
 
     #[test]

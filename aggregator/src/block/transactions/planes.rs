@@ -57,6 +57,11 @@ impl Planes {
         Some(Self { bytes, begin, count, width, scale, least })
     }
 
+    /// Bytes of memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     fn joined(&self, number: u64) -> u64 {
         number.wrapping_mul(self.scale).wrapping_add(self.least)
     }
