@@ -3,11 +3,15 @@
 //! There are two: agents come to gRPC, people and programs to HTTP. Each is locked from its first token on, and for good: that all
 //! tokens were revoked or have expired opens nothing.
 
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{RwLock, RwLockReadGuard};
+
+use serde::{Deserialize, Serialize};
 
 use super::principal::{Certificate, Principal, Proof, Scope};
 use super::secret::Hash;
 use super::token::{State, Token};
+use super::uses::Uses;
 use crate::clock;
 
 /// Who is not let in, and why. Says nothing of what was shown.
@@ -46,7 +50,7 @@ pub enum Refused {
 }
 
 /// Which of the two doors are locked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locks {
     /// For agents.
     pub grpc: bool,
@@ -71,17 +75,33 @@ impl Locks {
     }
 }
 
+/// A token, and when it was last used; zero: not since the start.
+#[derive(Debug)]
+struct Key {
+    token: Token,
+    used_ns: AtomicI64,
+}
+
 /// What is in force; read at each request, changed when a file has changed.
 #[derive(Debug, Default)]
 struct Keys {
-    tokens: Vec<Token>,
+    keys: Vec<Key>,
     locks: Locks,
+}
+
+impl Keys {
+    fn token(&self, id: &str) -> Option<&Token> {
+        self.keys.iter().map(|key| &key.token).find(|token| token.id == id)
+    }
 }
 
 /// Shared by both servers.
 #[derive(Debug, Default)]
 pub struct Door {
     keys: RwLock<Keys>,
+    /// Written down already: what is not newer.
+    uses_taken_ns: AtomicI64,
+    uses_before: Uses,
 }
 
 impl Door {
@@ -92,12 +112,42 @@ impl Door {
         door
     }
 
-    /// From now on these tokens are known. What was locked stays locked.
-    pub fn change(&self, tokens: Vec<Token>, locks: Locks) {
+    /// The same; `uses` is what an earlier run wrote down.
+    pub fn with_uses(self, uses: Uses) -> Self {
+        Self { uses_before: uses, ..self }
+    }
+
+    /// From now on these tokens are known. What was locked stays locked. Answers whether anything is different now.
+    pub fn change(&self, tokens: Vec<Token>, locks: Locks) -> bool {
         let locks = tokens.iter().fold(locks, |locks, token| locks.or(Locks::by(&token.scopes)));
         let mut keys = self.keys.write().expect("no thread panics with the keys in hand");
-        keys.locks = keys.locks.or(locks);
-        keys.tokens = tokens;
+        let locks = keys.locks.or(locks);
+        let is_same = keys.locks == locks && keys.keys.iter().map(|key| &key.token).eq(&tokens);
+        if is_same {
+            return false;
+        }
+        let used_ns = |token: &Token| {
+            let before = keys.keys.iter().find(|key| key.token.id == token.id);
+            before.map_or(0, |key| key.used_ns.load(Ordering::Relaxed))
+        };
+        let renewed = tokens.into_iter().map(|token| Key { used_ns: used_ns(&token).into(), token }).collect();
+        *keys = Keys { keys: renewed, locks };
+        true
+    }
+
+    /// When tokens were last used, of this run and those before; none: nothing is new since this was asked last.
+    pub fn take_new_uses(&self) -> Option<Uses> {
+        let keys = self.keys();
+        let used = keys.keys.iter().map(|key| (&key.token.id, key.used_ns.load(Ordering::Relaxed)));
+        let used: Vec<(&String, i64)> = used.filter(|(_, used_ns)| *used_ns > 0).collect();
+        let newest = used.iter().map(|(_, used_ns)| *used_ns).max()?;
+        if self.uses_taken_ns.fetch_max(newest, Ordering::Relaxed) >= newest {
+            return None;
+        }
+        let before = self.uses_before.iter().filter(|(id, _)| keys.token(id).is_some());
+        let mut uses: Uses = before.map(|(id, used_ns)| (id.clone(), *used_ns)).collect();
+        uses.extend(used.into_iter().map(|(id, used_ns)| (id.clone(), used_ns)));
+        Some(uses)
     }
 
     /// Lets in who may do what asks for `scope`. A certificate is enough to ship; for anything else, and without one, `bearer` is the
@@ -118,7 +168,7 @@ impl Door {
             Proof::None if keys.locks.locks(scope) => Err(Refused::Missing),
             Proof::None | Proof::Certificate => Ok(()),
             Proof::Token(id) => {
-                let token = keys.tokens.iter().find(|token| token.id == *id).ok_or(Refused::Unknown)?;
+                let token = keys.token(id).ok_or(Refused::Unknown)?;
                 principal_of(token, scope, clock::now_ns()).map(drop)
             }
         }
@@ -150,9 +200,12 @@ impl Door {
         }
         let shown = Hash::of(bearer.ok_or(Refused::Missing)?);
         // All of them are compared, whichever it is: the time says nothing.
-        let token =
-            keys.tokens.iter().fold(None, |found, token| if token.hash.matches(&shown) { Some(token) } else { found });
-        principal_of(token.ok_or(Refused::Unknown)?, scope, now_ns)
+        let key =
+            keys.keys.iter().fold(None, |found, key| if key.token.hash.matches(&shown) { Some(key) } else { found });
+        let key = key.ok_or(Refused::Unknown)?;
+        let principal = principal_of(&key.token, scope, now_ns)?;
+        key.used_ns.store(now_ns, Ordering::Relaxed);
+        Ok(principal)
     }
 }
 
@@ -254,6 +307,24 @@ mod tests {
         let principal = door.admit(None, Some(&certificate()), Scope::Ingest).expect("let in");
         assert_eq!((principal.hosts, principal.proof), (vec!["web-1".to_owned()], Proof::Certificate));
         assert_eq!(door.admit(None, Some(&certificate()), Scope::Read), Err(Refused::Missing));
+    }
+
+    #[test]
+    fn uses_are_told_once_and_those_of_earlier_runs_with_them() {
+        let before = Uses::from([("a".to_owned(), 1), ("b".to_owned(), 2), ("gone".to_owned(), 3)]);
+        let tokens = ["a", "b"].map(|secret| token(secret, &[Scope::Read])).to_vec();
+        let door = Door::new(tokens, Locks::default()).with_uses(before);
+        assert_eq!(door.take_new_uses(), None);
+        assert!(door.admit_at(Some("x"), None, Scope::Read, NOW).is_err());
+        assert!(door.admit_at(Some("a"), None, Scope::Admin, NOW).is_err());
+        assert_eq!(door.take_new_uses(), None);
+        assert!(door.admit_at(Some("a"), None, Scope::Read, NOW).is_ok());
+        assert_eq!(door.take_new_uses(), Some(Uses::from([("a".to_owned(), NOW), ("b".to_owned(), 2)])));
+        assert_eq!(door.take_new_uses(), None);
+        let changed = ["a", "c"].map(|secret| token(secret, &[Scope::Read])).to_vec();
+        assert!(door.change(changed.clone(), Locks::default()) && !door.change(changed, Locks::default()));
+        assert!(door.admit_at(Some("c"), None, Scope::Read, NOW + 1).is_ok());
+        assert_eq!(door.take_new_uses(), Some(Uses::from([("a".to_owned(), NOW), ("c".to_owned(), NOW + 1)])));
     }
 
     #[test]

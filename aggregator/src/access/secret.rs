@@ -18,14 +18,19 @@ const RANDOM_BYTES: usize = 32;
 const RANDOM_CHARACTERS: usize = 43;
 
 /// SHA-256 of a secret.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, std::hash::Hash)]
 pub struct Hash([u8; 32]);
 
 /// A new secret.
 pub fn generate() -> Result<String, getrandom::Error> {
+    Ok(format!("{PREFIX}{}", random()?))
+}
+
+/// 256 random bits, in base64url.
+pub fn random() -> Result<String, getrandom::Error> {
     let mut bytes = [0; RANDOM_BYTES];
     getrandom::fill(&mut bytes)?;
-    Ok(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes)))
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// Whether `text` is a secret as [`generate`] makes them. What people think of themselves is not: it can be guessed.
@@ -51,6 +56,11 @@ impl Hash {
             *byte = u8::from_str_radix(&text[place..place + 2], 16).ok()?;
         }
         Some(Self(bytes))
+    }
+
+    /// Names a token without telling anything of use about its secret: eight digits, of 64.
+    pub fn id(&self) -> String {
+        self.to_string()[..8].to_owned()
     }
 
     /// Whether both are the same. How long that takes says nothing of where they differ.
