@@ -58,7 +58,7 @@ pub fn run(
     match command {
         TokenCommand::Create { name, scopes, hosts, expires } => {
             let secret = secret::generate()?;
-            let expires_ns = expires.map(|expires| now_ns.saturating_add(nanoseconds(expires)));
+            let expires_ns = expires.map(|expires| now_ns.saturating_add(nanoseconds(*expires)));
             let hash = Hash::of(&secret);
             let token = Token { hosts: hosts.clone(), expires_ns, ..Token::new(&hash.id(), name, hash, &unique(scopes), now_ns) };
             create(&keyring.data_dir, &token, now_ns)?;
@@ -155,7 +155,7 @@ fn seconds(time_ns: i64) -> String {
     rfc3339(time_ns - time_ns.rem_euclid(1_000_000_000))
 }
 
-fn nanoseconds(span: &Span) -> i64 {
+fn nanoseconds(span: Span) -> i64 {
     i64::try_from(span.0.as_nanos()).unwrap_or(i64::MAX)
 }
 

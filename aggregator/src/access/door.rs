@@ -49,6 +49,19 @@ pub enum Refused {
     },
 }
 
+impl Refused {
+    /// As metrics name it.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+            Self::Expired { .. } => "expired",
+            Self::Revoked { .. } => "revoked",
+            Self::Scope { .. } => "scope",
+        }
+    }
+}
+
 /// Which of the two doors are locked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locks {

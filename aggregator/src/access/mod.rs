@@ -12,6 +12,7 @@
 //! | `logins` | of browsers, behind a cookie |
 //! | `attempts` | wrong ones, by address |
 //! | `binding` | where to listen without a lock |
+//! | `gate` | what the HTTP server asks of all that; the names of an open door |
 //! | `command` | `clew-aggregator token` |
 //!
 //! Invariant: a secret is in nobody's hands but its owner's. It is printed once, kept as a hash, and stands in no log, error or metric.
@@ -21,6 +22,7 @@ pub mod binding;
 pub mod command;
 pub mod door;
 pub mod file;
+pub mod gate;
 pub mod keyring;
 pub mod logins;
 pub mod principal;
