@@ -58,13 +58,23 @@ pub fn run(
     match command {
         TokenCommand::Create { name, scopes, hosts, expires } => {
             let secret = secret::generate()?;
-            let expires_ns = expires.map(|expires| now_ns.saturating_add(nanoseconds(*expires)));
+            let expires_ns = expires.map(|expires| now_ns.saturating_add(nanoseconds(expires)));
             let hash = Hash::of(&secret);
-            let token = Token { hosts: hosts.clone(), expires_ns, ..Token::new(&hash.id(), name, hash, &unique(scopes), now_ns) };
+            let token = Token {
+                hosts: hosts.clone(),
+                expires_ns,
+                ..Token::new(&hash.id(), name, hash, &unique(scopes), now_ns)
+            };
             create(&keyring.data_dir, &token, now_ns)?;
             writeln!(out, "{secret}")?;
-            let until = expires_ns.map_or("until it is revoked".to_owned(), |expires| format!("until {}", rfc3339(expires)));
-            writeln!(remarks, "token {name} ({}): {}, good {until}; its secret is not shown again", token.id, words(&token.scopes))?;
+            let until =
+                expires_ns.map_or("until it is revoked".to_owned(), |expires| format!("until {}", rfc3339(expires)));
+            writeln!(
+                remarks,
+                "token {name} ({}): {}, good {until}; its secret is not shown again",
+                token.id,
+                words(&token.scopes)
+            )?;
         }
         TokenCommand::List => list(keyring, now_ns, out)?,
         TokenCommand::Revoke { token } => {

@@ -148,6 +148,12 @@ impl Door {
         true
     }
 
+    /// Locked from now on, whatever tokens there are.
+    pub fn lock(&self, locks: Locks) {
+        let mut keys = self.keys.write().expect("no thread panics with the keys in hand");
+        keys.locks = keys.locks.or(locks);
+    }
+
     /// When tokens were last used, of this run and those before; none: nothing is new since this was asked last.
     pub fn take_new_uses(&self) -> Option<Uses> {
         let keys = self.keys();

@@ -66,7 +66,9 @@ pub enum FileError {
         version: u32,
     },
     /// There are too many.
-    #[error("{TOKENS_MAX} tokens are kept already; revoke some: they are forgotten after 30 days, at the next token that is made")]
+    #[error(
+        "{TOKENS_MAX} tokens are kept already; revoke some: they are forgotten after 30 days, at the next token that is made"
+    )]
     Full,
 }
 
@@ -179,7 +181,9 @@ fn write(data_dir: &Path, kept: &Kept) -> Result<(), FileError> {
     let written = hand_over(&file, data_dir, &new)
         .and_then(|()| file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| io("write", &new, error)))
         .and_then(|()| std::fs::rename(&new, &path).map_err(|error| io("replace", &path, error)))
-        .and_then(|()| File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(|error| io("sync", data_dir, error)));
+        .and_then(|()| {
+            File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(|error| io("sync", data_dir, error))
+        });
     if written.is_err() {
         let _ = std::fs::remove_file(&new);
     }
@@ -296,7 +300,8 @@ mod tests {
         for (name, mode) in [("", 0o700), ("tokens", 0o600), ("tokens.lock", 0o600)] {
             assert_eq!(data_dir.join(name).metadata().expect("there").mode() & 0o777, mode, "{name:?}");
         }
-        let names: Vec<_> = data_dir.read_dir().expect("a folder").map(|entry| entry.expect("a name").file_name()).collect();
+        let names: Vec<_> =
+            data_dir.read_dir().expect("a folder").map(|entry| entry.expect("a name").file_name()).collect();
         assert_eq!(names.len(), 2, "{names:?}");
     }
 

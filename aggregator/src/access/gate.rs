@@ -48,7 +48,11 @@ impl Names {
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         // The colons of an address of IPv6 stand in brackets, its port behind them.
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
         _ => host,
     }
 }
@@ -64,19 +68,35 @@ mod tests {
 
     #[test]
     fn loopback_and_what_was_configured_are_known_and_what_others_call_it_is_not() {
-        let names = Names {
-            address: "127.0.0.1:7601".parse().expect("an address"),
-            more: vec!["logs.example".into()],
-        };
+        let names = Names { address: "127.0.0.1:7601".parse().expect("an address"), more: vec!["logs.example".into()] };
         for host in [
-            "localhost", "localhost:7601", "LOCALHOST:1", "clew.localhost:7601", "127.0.0.1", "127.0.0.1:7601", "127.9.9.9:80", "[::1]",
-            "[::1]:7601", "logs.example", "Logs.Example:443",
+            "localhost",
+            "localhost:7601",
+            "LOCALHOST:1",
+            "clew.localhost:7601",
+            "127.0.0.1",
+            "127.0.0.1:7601",
+            "127.9.9.9:80",
+            "[::1]",
+            "[::1]:7601",
+            "logs.example",
+            "Logs.Example:443",
         ] {
             assert!(names.know(host), "{host}");
         }
         for host in [
-            "", "evil.example", "evil.example:7601", "localhost.evil.example", "127.0.0.1.evil.example", "notlocalhost", "10.0.0.1",
-            "logs.example.evil", "[::2]", "::", ":7601", "localhost:7601.evil.example",
+            "",
+            "evil.example",
+            "evil.example:7601",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "notlocalhost",
+            "10.0.0.1",
+            "logs.example.evil",
+            "[::2]",
+            "::",
+            ":7601",
+            "localhost:7601.evil.example",
         ] {
             assert!(!names.know(host), "{host}");
         }

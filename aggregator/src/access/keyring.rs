@@ -75,7 +75,8 @@ impl Keyring {
         }
         let kept = file::read(&self.data_dir)?;
         tokens.extend(kept.tokens);
-        let locks = self.configured.iter().fold(kept.locks, |locks, configured| locks.or(Locks::by(&configured.scopes)));
+        let locks =
+            self.configured.iter().fold(kept.locks, |locks, configured| locks.or(Locks::by(&configured.scopes)));
         Ok((tokens, locks))
     }
 
@@ -191,8 +192,12 @@ mod tests {
     use super::*;
 
     fn keyring(folder: &Path) -> Keyring {
-        let configured =
-            Configured { name: "agents".into(), scopes: vec![Scope::Ingest], hosts: vec![], file: folder.join("secret") };
+        let configured = Configured {
+            name: "agents".into(),
+            scopes: vec![Scope::Ingest],
+            hosts: vec![],
+            file: folder.join("secret"),
+        };
         Keyring { data_dir: folder.to_owned(), configured: vec![configured] }
     }
 

@@ -197,11 +197,13 @@ fn is_stream(response: &Response) -> bool {
 
 /// A stream breaks off when its reader may read no more: a token was revoked or has expired, a login has ended.
 fn while_admitted(response: Response, gate: Arc<Gate>, admitted: Admitted, scope: Scope) -> Response {
-    response.map(|body| Body::from_stream(watched(body.into_data_stream(), move || admitted.may_stay(&gate, scope))))
+    response.map(|body| {
+        Body::from_stream(watched(body.into_data_stream(), STREAM_INTERVAL, move || admitted.may_stay(&gate, scope)))
+    })
 }
 
-fn watched<S, F>(body: S, may_stay: F) -> Watched<S, F> {
-    Watched { body, may_stay, looks: tokio::time::interval(STREAM_INTERVAL), is_over: false }
+fn watched<S, F>(body: S, every: Duration, may_stay: F) -> Watched<S, F> {
+    Watched { body, may_stay, looks: tokio::time::interval(every), is_over: false }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -336,13 +338,13 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_stream_breaks_off_when_its_reader_may_read_no_more() {
         let may_stay = Arc::new(AtomicBool::new(true));
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
         let body = tokio_stream::wrappers::ReceiverStream::new(receiver);
         let allowed = Arc::clone(&may_stay);
-        let mut watched = watched(body, move || allowed.load(Ordering::Relaxed));
+        let mut watched = watched(body, Duration::from_millis(1), move || allowed.load(Ordering::Relaxed));
         sender.send(Ok(Bytes::from("a"))).await.expect("read");
         assert_eq!(watched.next().await.expect("a piece").expect("good"), "a");
         may_stay.store(false, Ordering::Relaxed);

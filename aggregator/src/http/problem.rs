@@ -146,17 +146,23 @@ impl Problem {
             ),
             Self::Refused(refused @ Refused::Scope { scope, .. }) => {
                 let members = Map::from_iter([("scope".to_owned(), json!(scope))]);
-                let detail = format!("{refused}; ask with a token that has it: clew-aggregator token create NAME --scope {scope}");
+                let detail = format!(
+                    "{refused}; ask with a token that has it: clew-aggregator token create NAME --scope {scope}"
+                );
                 (StatusCode::FORBIDDEN, "not allowed", detail, members)
             }
             Self::Refused(refused) => {
-                let detail = format!("{refused}; send one as `Authorization: Bearer clew_…`, or log in on the web page");
+                let detail =
+                    format!("{refused}; send one as `Authorization: Bearer clew_…`, or log in on the web page");
                 (StatusCode::UNAUTHORIZED, "who are you", detail, none)
             }
             Self::Throttled { wait } => (
                 StatusCode::TOO_MANY_REQUESTS,
                 "too many wrong tokens",
-                format!("too many wrong tokens came from this address; the next one is looked at in {} s", wait.as_secs() + 1),
+                format!(
+                    "too many wrong tokens came from this address; the next one is looked at in {} s",
+                    wait.as_secs() + 1
+                ),
                 none,
             ),
             Self::Foreign => (
@@ -168,7 +174,9 @@ impl Problem {
             Self::Misdirected { host } => (
                 StatusCode::MISDIRECTED_REQUEST,
                 "another name",
-                format!("this aggregator is not known as {host:?}; if it is, put that into http_hosts of its configuration, or make a token"),
+                format!(
+                    "this aggregator is not known as {host:?}; if it is, put that into http_hosts of its configuration, or make a token"
+                ),
                 none,
             ),
             Self::Random { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "no random bytes", detail, none),
@@ -214,9 +222,7 @@ impl std::fmt::Display for Problem {
             Self::Catalog { detail }
             | Self::Conflict { detail }
             | Self::Damaged { detail }
-            | Self::Random { detail } => {
-                formatter.write_str(detail)
-            }
+            | Self::Random { detail } => formatter.write_str(detail),
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Stopping => write!(formatter, "the aggregator stops"),
         }
@@ -233,9 +239,7 @@ impl Problem {
                 header::WWW_AUTHENTICATE,
                 format!("Bearer realm=\"clew\", error=\"insufficient_scope\", scope=\"{scope}\""),
             ),
-            Self::Refused(_) => {
-                (header::WWW_AUTHENTICATE, "Bearer realm=\"clew\", error=\"invalid_token\"".to_owned())
-            }
+            Self::Refused(_) => (header::WWW_AUTHENTICATE, "Bearer realm=\"clew\", error=\"invalid_token\"".to_owned()),
             Self::Throttled { wait } => (header::RETRY_AFTER, (wait.as_secs() + 1).to_string()),
             _ => return headers,
         };

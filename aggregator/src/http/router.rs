@@ -52,7 +52,9 @@ pub const ROUTES: &[Route] = &[
     Route::read("/api/v1/transactions", ASK, transactions::PARAMETERS, |methods| on(methods, transactions::list)),
     Route::read("/api/v1/transactions/{id}", READ, page::PARAMETERS, |methods| on(methods, page::get)),
     Route::read("/api/v1/transactions/{id}/stream", READ, stream::PARAMETERS, |methods| on(methods, stream::stream)),
-    Route::read("/api/v1/transactions/{id}/compare", READ, compare::PARAMETERS, |methods| on(methods, compare::compare)),
+    Route::read("/api/v1/transactions/{id}/compare", READ, compare::PARAMETERS, |methods| {
+        on(methods, compare::compare)
+    }),
     Route::read("/api/v1/services", READ, services::PARAMETERS, |methods| on(methods, services::services)),
     Route::read("/api/v1/services/graph", READ, services::GRAPH_PARAMETERS, |methods| on(methods, services::graph)),
     Route::read("/api/v1/transactions/{id}/export", READ, export::PARAMETERS, |methods| on(methods, export::export)),
@@ -66,15 +68,30 @@ pub const ROUTES: &[Route] = &[
 
 impl Route {
     /// Holds nothing that is anybody's secret.
-    const fn open(path: &'static str, methods: &'static [Method], parameters: &'static [&'static str], handler: Handler) -> Self {
+    const fn open(
+        path: &'static str,
+        methods: &'static [Method],
+        parameters: &'static [&'static str],
+        handler: Handler,
+    ) -> Self {
         Self { path, methods, parameters, scope: None, handler }
     }
 
-    const fn read(path: &'static str, methods: &'static [Method], parameters: &'static [&'static str], handler: Handler) -> Self {
+    const fn read(
+        path: &'static str,
+        methods: &'static [Method],
+        parameters: &'static [&'static str],
+        handler: Handler,
+    ) -> Self {
         Self { path, methods, parameters, scope: Some(Scope::Read), handler }
     }
 
-    const fn admin(path: &'static str, methods: &'static [Method], parameters: &'static [&'static str], handler: Handler) -> Self {
+    const fn admin(
+        path: &'static str,
+        methods: &'static [Method],
+        parameters: &'static [&'static str],
+        handler: Handler,
+    ) -> Self {
         Self { path, methods, parameters, scope: Some(Scope::Admin), handler }
     }
 
@@ -88,8 +105,7 @@ impl Route {
 
 /// All routes, ready to be served.
 pub fn build(api: Api) -> Router {
-    let router =
-        ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, route.method_router(&api)));
+    let router = ROUTES.iter().fold(Router::new(), |router, route| router.route(route.path, route.method_router(&api)));
     let router = router.fallback(ui::page).method_not_allowed_fallback(async || Problem::Method);
     router.layer(from_fn_with_state(api.clone(), doorstep)).with_state(api)
 }

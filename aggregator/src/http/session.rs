@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::arguments;
-use super::guard::{self, COOKIES, Denied, Origin};
+use super::guard::{self, COOKIES, Origin};
 use super::problem::Problem;
 use crate::access::logins;
 use crate::access::principal::{Principal, Proof, Scope};
@@ -49,7 +49,8 @@ pub async fn session(State(api): State<Api>, request: Request) -> Result<Respons
         return Ok(with_cookies(&gone, &answer(&api, None)));
     }
     arguments::require_json(&parts.headers)?;
-    let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::BodyTooLarge { max: BODY_BYTES_MAX })?;
+    let body =
+        axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::BodyTooLarge { max: BODY_BYTES_MAX })?;
     let token = token(&body)?;
     let peer = guard::peer(&parts.extensions);
     let principal =
@@ -110,13 +111,23 @@ mod tests {
     #[test]
     fn a_cookie_is_for_our_own_page_alone() {
         assert_eq!(cookie("clew", "v", 7), "clew=v; Path=/; Max-Age=7; HttpOnly; SameSite=Strict");
-        assert_eq!(cookie("__Host-clew", "v", 7), "__Host-clew=v; Path=/; Max-Age=7; HttpOnly; SameSite=Strict; Secure");
+        assert_eq!(
+            cookie("__Host-clew", "v", 7),
+            "__Host-clew=v; Path=/; Max-Age=7; HttpOnly; SameSite=Strict; Secure"
+        );
     }
 
     #[test]
     fn what_is_wrong_with_a_login_is_not_quoted() {
         assert_eq!(token(&Bytes::from("{\"token\":\" clew_a\\n\"}")).expect("a token"), "clew_a");
-        for body in ["", "\"clew_a\"", "[\"clew_a\"]", "{\"tokn\":\"clew_a\"}", "{\"token\":1}", "{\"token\":\"clew_a\",\"x\":1}"] {
+        for body in [
+            "",
+            "\"clew_a\"",
+            "[\"clew_a\"]",
+            "{\"tokn\":\"clew_a\"}",
+            "{\"token\":1}",
+            "{\"token\":\"clew_a\",\"x\":1}",
+        ] {
             let problem = token(&Bytes::from(body)).expect_err("wrong").to_string();
             assert!(!problem.contains("clew_a"), "{problem}");
         }
