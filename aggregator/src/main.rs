@@ -9,7 +9,7 @@ use clew_aggregator::access::keyring::Keyring;
 use clew_aggregator::config::Config;
 use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
-use clew_service::{manual, shutdown, telemetry};
+use clew_service::{manual, private, shutdown, telemetry};
 
 /// Some percent less CPU under load than with the system's allocator, which hands freed blocks back and faults them in again.
 #[global_allocator]
@@ -102,6 +102,7 @@ fn raise_file_limit() {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
+    private::files();
     let shutdown = shutdown::on_signal()?;
     let ready = app::prepare(config).await?;
     app::run(ready, shutdown).await
