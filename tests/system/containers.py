@@ -47,7 +47,7 @@ def lines(begin, end, trace, last_line_feed=True):
 
 def tokens(engine):
     host.step("secrets for tokens, as compose.yaml says")
-    SECRETS.mkdir(mode=0o700, exist_ok=True)
+    SECRETS.mkdir(exist_ok=True)
     for name in ("ingest", "read"):
         (SECRETS / f"clew-{name}").write_text(engine("run", "--rm", "clew-aggregator", "token", "generate"))
 
