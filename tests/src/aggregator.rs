@@ -69,7 +69,8 @@ impl Aggregator {
     /// Runs `clew-aggregator token` with its configuration, and answers what that prints to standard output.
     pub fn token(&self, arguments: &[&str]) -> String {
         let config = self.config.to_str().expect("a UTF-8 path");
-        let output = process::run("clew-aggregator", &[&["token", "--config", config], arguments].concat(), START_DEADLINE);
+        let output =
+            process::run("clew-aggregator", &[&["token", "--config", config], arguments].concat(), START_DEADLINE);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
         assert!(output.status.success(), "token {arguments:?}: {}", text(&output.stderr));
         text(&output.stdout)

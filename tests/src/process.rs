@@ -29,7 +29,12 @@ impl Process {
         let file = append(log);
         let log_begin = file.metadata().expect("stat the log").len() as usize;
         let mut command = Command::new(programs::path(program));
-        command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        command
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file);
         // SAFETY: between fork and exec the closure makes one system call and touches no memory of the parent.
         unsafe {
             command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));

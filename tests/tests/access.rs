@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use clew_tests::agent::{Agent, AgentOptions};
@@ -85,7 +85,11 @@ fn operations(api: &Api) -> Vec<(String, String, Option<String>)> {
         for (method, operation) in methods.as_object().expect("methods") {
             let security = operation["security"].as_array().unwrap_or_else(|| panic!("{method} {path} says nothing"));
             let scope = security.first().map(|way| way["token"][0].as_str().expect("a scope").to_owned());
-            operations.push((method.to_uppercase(), path.replace("{id}", "00000000-0000-0000-0000-000000000001"), scope));
+            operations.push((
+                method.to_uppercase(),
+                path.replace("{id}", "00000000-0000-0000-0000-000000000001"),
+                scope,
+            ));
         }
     }
     operations
@@ -129,7 +133,11 @@ fn every_route_asks_for_its_scope() {
                     assert!(![401, 403, 429].contains(&answer.status), "{case}");
                 }
                 (Some(_), "nothing") => {
-                    assert_eq!((answer.status, answer.header("www-authenticate")), (401, "Bearer realm=\"clew\""), "{case}");
+                    assert_eq!(
+                        (answer.status, answer.header("www-authenticate")),
+                        (401, "Bearer realm=\"clew\""),
+                        "{case}"
+                    );
                     answer.problem();
                 }
                 (Some(scope), "ingest" | "read") => {
@@ -276,7 +284,9 @@ fn a_secret_in_a_file_of_the_configuration_is_a_token_and_changes_with_the_file(
     let file = std::env::temp_dir().join(format!("clew-secret-{}", std::process::id()));
     std::fs::write(&file, format!("{old}\n")).expect("write");
     aggregator.configure(|text| {
-        format!("[[token]]\nname = \"people\"\nscopes = [\"admin\"]\nfile = {:?}\n", file.display().to_string()) + "\n" + &text
+        format!("[[token]]\nname = \"people\"\nscopes = [\"admin\"]\nfile = {:?}\n", file.display().to_string())
+            + "\n"
+            + &text
     });
     // Tables end the keys of the first level: those go first.
     aggregator.configure(|text| {
@@ -323,10 +333,12 @@ fn a_browser_logs_in_with_a_token_and_out_again() {
     assert_eq!((refused.status, cookie(&refused)), (401, String::new()));
     refused.problem();
     assert_eq!((login(&ingest).status, cookie(&login(&ingest))), (403, String::new()));
-    let foreign = aggregator.api().with("origin", "http://evil.example").post("/api/v1/session", &json!({"token": read}));
+    let foreign =
+        aggregator.api().with("origin", "http://evil.example").post("/api/v1/session", &json!({"token": read}));
     assert_eq!((foreign.status, cookie(&foreign)), (403, String::new()));
     // As a form of another site would send it.
-    let form = aggregator.api().request_with("POST", "/api/v1/session", "text/plain", json!({"token": read}).to_string());
+    let form =
+        aggregator.api().request_with("POST", "/api/v1/session", "text/plain", json!({"token": read}).to_string());
     assert_eq!(form.status, 415);
     let in_address = page(aggregator.api()).request("POST", &format!("/api/v1/session?token={WRONG}"), "{}");
     assert_eq!(in_address.status, 400);
@@ -416,7 +428,9 @@ fn an_open_door_is_not_opened_to_pages_that_come_by_another_name() {
     let secret = aggregator.token(&["create", "people", "--scope", "read"]);
     wait_for("the door to be locked", &aggregator.api(), 401);
     let request = |token: &str| {
-        format!("GET /metrics HTTP/1.1\r\nhost: other.example\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n")
+        format!(
+            "GET /metrics HTTP/1.1\r\nhost: other.example\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+        )
     };
     assert!(raw(&address, &request(WRONG)).starts_with("HTTP/1.1 401"));
     assert!(raw(&address, &request(&secret)).starts_with("HTTP/1.1 200"));
@@ -531,12 +545,18 @@ fn no_line_stands_in_a_log_and_what_programs_keep_is_for_their_own_account() {
     let mut text = Vec::new();
     for number in 0..2_000 {
         text.extend_from_slice(
-            format!("2026-11-28T00:00:00.{:03}Z ERROR trace_id={id} {marker}{number} password={marker}\n", number % 1000).as_bytes(),
+            format!(
+                "2026-11-28T00:00:00.{:03}Z ERROR trace_id={id} {marker}{number} password={marker}\n",
+                number % 1000
+            )
+            .as_bytes(),
         );
     }
     // What cannot be decoded, is too long, or breaks off.
     text.extend_from_slice(&[0xff, 0xfe, b' ']);
-    text.extend_from_slice(format!("{marker} {}\n{{\"trace_id\":\"{id}\",\"{marker}\":\n", marker.repeat(4_000)).as_bytes());
+    text.extend_from_slice(
+        format!("{marker} {}\n{{\"trace_id\":\"{id}\",\"{marker}\":\n", marker.repeat(4_000)).as_bytes(),
+    );
     file.write(&text);
     let options = AgentOptions { name: "agent", agent_id: None, logs: &logs, limits: &[] };
     let mut agent = Agent::new(&stage, &aggregator, &options);
