@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::api::Api;
 use super::arguments;
-use super::guard::{self, COOKIES, Origin};
+use super::guard::{self, COOKIES, Denied, Origin};
 use super::problem::Problem;
 use crate::access::logins;
 use crate::access::principal::{Principal, Proof, Scope};
@@ -36,6 +36,12 @@ pub async fn session(State(api): State<Api>, request: Request) -> Result<Respons
     let (parts, body) = request.into_parts();
     if parts.method == Method::GET || parts.method == Method::HEAD {
         let admitted = guard::admit(&api.gate, &parts.method, &parts.uri, &parts.headers, Scope::Read);
+        // A wrong token is one here as well; it is counted, and the answer is that of nobody.
+        if let Err(Denied::Refused(refused)) = &admitted
+            && parts.headers.contains_key(header::AUTHORIZATION)
+        {
+            drop(guard::refuse(&api, guard::peer(&parts.extensions), refused.clone()));
+        }
         return Ok(Json(answer(&api, admitted.ok().map(|admitted| admitted.principal).as_ref())).into_response());
     }
     if guard::origin(&parts.uri, &parts.headers) == Origin::Foreign {
