@@ -15,7 +15,7 @@ use clew_agent::pipeline::Until;
 use clew_agent::run::Loaded;
 use clew_agent::trial::{Options, trial};
 use clew_service::units::Span;
-use clew_service::{exit, manual, shutdown, telemetry};
+use clew_service::{exit, manual, private, shutdown, telemetry};
 
 const PROGRAM: &str = "clew-agent";
 
@@ -137,6 +137,7 @@ fn say(line: &str) {
 }
 
 fn run(path: PathBuf, until: Until) -> ExitCode {
+    private::files();
     telemetry::start();
     let name = path.display().to_string();
     let loaded = clew_service::config::read(&path)

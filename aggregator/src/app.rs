@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -18,6 +19,11 @@ use rayon::prelude::*;
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 
+use crate::access::binding;
+use crate::access::door::Door;
+use crate::access::gate::{Gate, Names};
+use crate::access::keyring::Keyring;
+use crate::access::uses;
 use crate::batch::Batch;
 use crate::catalog::registry::Registry;
 use crate::catalog::store::Store as CatalogStore;
@@ -62,9 +68,14 @@ const HTTP_GRACE: Duration = Duration::from_secs(5);
 /// The last commit gets so long; less than the 90 s after which systemd kills.
 const STOP_GRACE: Duration = Duration::from_secs(60);
 
+/// Of a folder that is made: what is in it is for no other account of the machine.
+const FOLDER_MODE: u32 = 0o700;
+
 /// Sockets that are bound, a folder that is ours.
 pub struct Ready {
     config: Config,
+    keyring: Keyring,
+    gate: Gate,
     grpc: TcpListener,
     http: TcpListener,
     _lock: File,
@@ -80,12 +91,27 @@ impl Ready {
 /// Binds and locks, before any work is done.
 pub async fn prepare(config: Config) -> Result<Ready, ConfigError> {
     let lock = lock(&config.data_dir)?;
+    let (keyring, gate) = gate(&config)?;
     Ok(Ready {
+        keyring,
+        gate,
         grpc: bind("grpc_listen", config.grpc_listen).await?,
         http: bind("http_listen", config.http_listen).await?,
         config,
         _lock: lock,
     })
+}
+
+/// All tokens, and what they lock; refused where others could reach what has no lock.
+fn gate(config: &Config) -> Result<(Keyring, Gate), ConfigError> {
+    let keyring = Keyring { data_dir: config.data_dir.clone(), configured: config.tokens.clone() };
+    let (tokens, locks) = keyring.read().map_err(ConfigError::new)?;
+    let door = Door::new(tokens, locks);
+    let reached = binding::check(config.grpc_listen, config.http_listen, door.locks(), config.insecure)?;
+    door.lock(reached);
+    let names = Names { address: config.http_listen, more: config.http_hosts.clone() };
+    let door = Arc::new(door.with_uses(uses::read(&config.data_dir)));
+    Ok((keyring, Gate { door, names: (!config.insecure).then_some(names), ..Gate::default() }))
 }
 
 async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, ConfigError> {
@@ -99,7 +125,8 @@ pub fn lock(data_dir: &Path) -> Result<File, ConfigError> {
         ConfigError::new(format!("data_dir: {what} {}: {error}", path.display()))
     };
     for dir in [data_dir.to_path_buf(), wal_dir(data_dir), partitions_dir(data_dir)] {
-        std::fs::create_dir_all(&dir).map_err(|error| io("make folder", &dir, error))?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&dir);
+        made.map_err(|error| io("make folder", &dir, error))?;
     }
     let path = data_dir.join("lock");
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
@@ -120,7 +147,8 @@ fn partitions_dir(data_dir: &Path) -> PathBuf {
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (grpc_address, http_address) = ready.addresses()?;
-    let Ready { config, grpc, http, _lock } = ready;
+    let Ready { config, keyring, gate, grpc, http, _lock } = ready;
+    tokio::spawn(keyring.watch(Arc::clone(&gate.door), shutdown.clone()));
     let mut metrics_registry = clew_service::metrics::Registry::default();
     let metrics = Arc::new(Metrics::register(&mut metrics_registry));
     let health = Arc::new(Health::default());
@@ -148,6 +176,7 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
     };
     let supervised = (engine.store.clone(), Arc::clone(&health));
     let api = Api {
+        gate: Arc::new(gate),
         store: engine.store.clone(),
         deletions: Arc::clone(&engine.deletions),
         health,
@@ -195,8 +224,8 @@ async fn serve_grpc(listener: TcpListener, sessions: Sessions, shutdown: Cancell
 
 async fn serve_http(listener: TcpListener, api: Api, shutdown: CancellationToken) -> anyhow::Result<()> {
     let stopping = shutdown.clone();
-    let serve =
-        axum::serve(listener, router::build(api)).with_graceful_shutdown(async move { stopping.cancelled().await });
+    let serve = axum::serve(listener, router::build(api).into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move { stopping.cancelled().await });
     tokio::select! {
         served = serve.into_future() => served?,
         () = async { shutdown.cancelled().await; tokio::time::sleep(HTTP_GRACE).await } => {}

@@ -9,6 +9,9 @@ use clew_service::exit::ConfigError;
 use clew_service::units::{Size, Span};
 use serde::Deserialize;
 
+use crate::access::command;
+use crate::access::keyring::Configured;
+use crate::access::principal::Scope;
 use crate::head::appender;
 use crate::receive::ingest::BATCH_BYTES_MAX;
 
@@ -19,8 +22,22 @@ struct Raw {
     data_dir: PathBuf,
     grpc_listen: String,
     http_listen: String,
+    http_hosts: Vec<String>,
+    insecure: bool,
+    token: Vec<RawToken>,
     retention: RawRetention,
     limits: RawLimits,
+}
+
+/// A token whose secret somebody else keeps.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawToken {
+    name: String,
+    scopes: Vec<Scope>,
+    #[serde(default)]
+    hosts: Vec<String>,
+    file: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +68,9 @@ impl Default for Raw {
             data_dir: "/var/lib/clew".into(),
             grpc_listen: "127.0.0.1:7600".into(),
             http_listen: "127.0.0.1:7601".into(),
+            http_hosts: Vec::new(),
+            insecure: false,
+            token: Vec::new(),
             retention: RawRetention::default(),
             limits: RawLimits::default(),
         }
@@ -89,6 +109,12 @@ pub struct Config {
     pub grpc_listen: SocketAddr,
     /// Where people and programs ask.
     pub http_listen: SocketAddr,
+    /// More names under which it may be asked while everybody on its machine may ask.
+    pub http_hosts: Vec<String>,
+    /// Others may reach what has no lock.
+    pub insecure: bool,
+    /// Tokens whose secrets lie in files.
+    pub tokens: Vec<Configured>,
     /// Partitions older than this are removed.
     pub retention_age: Duration,
     /// The oldest partitions are removed above this.
@@ -122,7 +148,7 @@ impl Config {
 }
 
 fn validate(raw: Raw) -> Result<Config, ConfigError> {
-    let Raw { data_dir, grpc_listen, http_listen, retention, limits } = raw;
+    let Raw { data_dir, grpc_listen, http_listen, http_hosts, insecure, token, retention, limits } = raw;
     let at_least = |name: &str, size: Size, min: u64| {
         if size.0 >= min {
             Ok(size.0)
@@ -144,6 +170,9 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
         data_dir,
         grpc_listen: address("grpc_listen", &grpc_listen)?,
         http_listen: address("http_listen", &http_listen)?,
+        http_hosts,
+        insecure,
+        tokens: token.into_iter().map(configured).collect::<Result<_, _>>()?,
         retention_age: retention.max_age.0,
         retention_bytes: retention.max_disk.0,
         head: appender::Limits {
@@ -159,6 +188,16 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
         tail_bytes: usize::try_from(limits.tail_bytes.0).unwrap_or(usize::MAX),
         search_timeout: limits.search_timeout.0,
     })
+}
+
+fn configured(RawToken { name, scopes, hosts, file }: RawToken) -> Result<Configured, ConfigError> {
+    if scopes.is_empty() {
+        return Err(ConfigError::new(format!(
+            "token {name}: scopes: it opens nothing; there are ingest, read and admin"
+        )));
+    }
+    command::check_hosts(&format!("token {name}: hosts"), &scopes, &hosts)?;
+    Ok(Configured { name, scopes, hosts, file })
 }
 
 fn address(key: &str, text: &str) -> Result<SocketAddr, ConfigError> {
@@ -190,6 +229,13 @@ mod tests {
             ("[limits]\nblock_bytes = 1", "limits.block_bytes: at least 4.0 KiB is needed"),
             ("http_listen = 'nowhere'", "http_listen: \"nowhere\" is no address to listen on"),
             ("[retention]\nmax_age = '1h'", "retention.max_age: at least 1d is needed"),
+            ("[[token]]\nname = 'a'\nscopes = []\nfile = 'f'", "token a: scopes: it opens nothing"),
+            (
+                "[[token]]\nname = 'a'\nscopes = ['reed']\nfile = 'f'",
+                "a.toml:3: unknown value `reed`, did you mean `read`?",
+            ),
+            ("[[token]]\nname = 'a'\nscopes = ['read']", "a.toml:1: missing field `file`"),
+            ("[[token]]\nname='a'\nscopes=['read']\nhosts=['h']\nfile='f'", "token a: hosts: it binds who ships"),
             ("[retention]\nmax_age = 'soon'", "is no duration; write it like"),
         ];
         for (text, expected) in cases {

@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | `access` | who may do what: tokens, sessions of browsers, the rule about where to listen |
 //! | `receive` | sessions with agents; dedupes, logs, acknowledges |
 //! | `wal` | the write-ahead log |
 //! | `catalog` | agents, sources, frontiers |
@@ -20,6 +21,7 @@
 //! | `supervise` | what systemd is told |
 //! | `app` | wires the parts, alone |
 
+pub mod access;
 pub mod app;
 pub mod batch;
 pub mod block;

@@ -1,13 +1,15 @@
-//! `clew-aggregator run|check|verify --config FILE`.
+//! `clew-aggregator run|check|verify|token --config FILE`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
+use clew_aggregator::access::command::{self, TokenCommand};
+use clew_aggregator::access::keyring::Keyring;
 use clew_aggregator::config::Config;
 use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
-use clew_service::{manual, shutdown, telemetry};
+use clew_service::{manual, private, shutdown, telemetry};
 
 /// Some percent less CPU under load than with the system's allocator, which hands freed blocks back and faults them in again.
 #[global_allocator]
@@ -43,6 +45,14 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Make, list and take back tokens: what agents, people and programs are let in with.
+    Token {
+        /// aggregator.toml; without it, the defaults.
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
     /// Write man pages and shell completions below a folder: for whoever makes packages.
     #[command(hide = true)]
     Manual {
@@ -71,6 +81,7 @@ fn main() -> ExitCode {
             Command::Run { config } => run(Config::load(config.as_deref())?).await,
             Command::Verify { config } => verify(&Config::load(config.as_deref())?),
             Command::Check { config } => check(Config::load(config.as_deref())?).await,
+            Command::Token { config, command } => token(Config::load(config.as_deref())?, &command),
             Command::Manual { folder } => Ok(manual::write(&Arguments::command(), &folder)?),
         }
     });
@@ -91,6 +102,7 @@ fn raise_file_limit() {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
+    private::files();
     let shutdown = shutdown::on_signal()?;
     let ready = app::prepare(config).await?;
     app::run(ready, shutdown).await
@@ -104,6 +116,11 @@ fn verify(config: &Config) -> anyhow::Result<()> {
     let damaged = clew_aggregator::verify::verify(data_dir, &mut std::io::stdout().lock())?;
     anyhow::ensure!(damaged == 0, "{damaged} damaged; what is damaged is left out of answers, the rest is found");
     Ok(())
+}
+
+fn token(config: Config, command: &TokenCommand) -> anyhow::Result<()> {
+    let keyring = Keyring { data_dir: config.data_dir, configured: config.tokens };
+    command::run(command, &keyring, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
 }
 
 async fn check(config: Config) -> anyhow::Result<()> {

@@ -53,6 +53,17 @@ pub struct Metrics {
     pub http_seconds: Family<RouteLabel, Histogram, fn() -> Histogram>,
     /// Partitions removed because of age or disk.
     pub partitions_removed: Counter,
+    /// Who was not let in, by door and reason.
+    pub refused: Family<RefusedLabel, Counter>,
+}
+
+/// Names why somebody was not let in.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct RefusedLabel {
+    /// `http` or `grpc`.
+    pub door: &'static str,
+    /// See `access::door::Refused::reason`; `throttled`: nobody looked any more.
+    pub reason: &'static str,
 }
 
 /// Names a part of the program.
@@ -98,6 +109,7 @@ impl Metrics {
             trouble: Family::default(),
             http_seconds: Family::new_with_constructor(seconds),
             partitions_removed: Counter::default(),
+            refused: Family::default(),
         };
         let registry = registry.sub_registry_with_prefix("clew_aggregator");
         let mut counter = |name, help, counter: &Counter| registry.register(name, help, counter.clone());
@@ -121,6 +133,7 @@ impl Metrics {
         registry.register("head_raw_bytes", "Raw bytes in the head", metrics.head_raw_bytes.clone());
         registry.register("disk_free_bytes", "Free bytes under data_dir", metrics.disk_free_bytes.clone());
         registry.register("trouble", "1 for a part that does not work", metrics.trouble.clone());
+        registry.register("refused", "Requests and sessions that were not let in", metrics.refused.clone());
         registry.register("http_seconds", "Requests by route", metrics.http_seconds.clone());
         metrics
     }

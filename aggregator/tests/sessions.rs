@@ -53,7 +53,7 @@ impl Aggregator {
     /// Status and JSON body of a GET.
     async fn get(&self, path: &str) -> (u16, serde_json::Value) {
         let mut stream = tokio::net::TcpStream::connect(self.http).await.unwrap();
-        let request = format!("GET {path} HTTP/1.0\r\nhost: x\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.0\r\nhost: localhost\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();

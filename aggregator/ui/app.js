@@ -5,10 +5,12 @@ import { html } from "./lib/html.js";
 import * as keyboard from "./lib/keyboard.js";
 import { prefer, preference } from "./lib/preferences.js";
 import * as router from "./lib/router.js";
+import { useSession } from "./lib/session.js";
 import { usePreferences } from "./lib/use.js";
 import { Dialog, Toasts } from "./parts/menu.js";
 import { Omni } from "./parts/omni.js";
 import { Empty, Failed, Loading } from "./parts/states.js";
+import { LoginPage } from "./pages/login.js";
 import * as icons from "./parts/icons.js";
 
 /** Pages come when they are asked for; `fills`: as high as the window, with lists that scroll by themselves. */
@@ -25,6 +27,7 @@ const NAVIGATION = /** @type {const} */ ([["/search", "Search", "s"], ["/transac
 
 function App() {
   usePreferences();
+  const { session, isOut, login, logout } = useSession();
   const { path } = router.useAddress();
   const [help, setHelp] = useState(false);
   const name = path.startsWith("/t/") ? "/t" : path.replace(/(.)\/$/, "$1");
@@ -39,12 +42,12 @@ function App() {
     <a class="skip" href="#main">To the content</a>
     <header class="bar">
       <a class="brand" href="/"><${icons.Mark} />Clew</a>
-      <nav aria-label="Pages">${NAVIGATION.map(([to, label]) => html`<a key=${to} href=${to} aria-current=${name === to || (name === "/t" && to === "/transactions") ? "page" : undefined}>${label}</a>`)}</nav>
-      ${page && !page.box ? html`<${Omni} />` : html`<span class="spacer"></span>`}
-      <${Tools} onHelp=${() => setHelp(true)} />
+      <nav aria-label="Pages">${!isOut && NAVIGATION.map(([to, label]) => html`<a key=${to} href=${to} aria-current=${name === to || (name === "/t" && to === "/transactions") ? "page" : undefined}>${label}</a>`)}</nav>
+      ${page && !page.box && !isOut ? html`<${Omni} />` : html`<span class="spacer"></span>`}
+      <${Tools} onHelp=${() => setHelp(true)} name=${session?.locked ? session.name : null} logout=${logout} />
     </header>
     <main id="main" tabindex="-1" class=${page?.fills ? "fills" : ""}>
-      ${page ? html`<${Page} key=${name === "/t" ? path : name} name=${name} id=${name === "/t" ? decoded(path.slice(3)) : ""} />` : html`<${Empty} title="There is no such page"><p><a href="/">To the beginning</a></p></${Empty}>`}
+      ${isOut ? html`<${LoginPage} login=${login} />` : page ? html`<${Page} key=${name === "/t" ? path : name} name=${name} id=${name === "/t" ? decoded(path.slice(3)) : ""} />` : html`<${Empty} title="There is no such page"><p><a href="/">To the beginning</a></p></${Empty}>`}
     </main>
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
     <${Toasts} />`;
@@ -77,8 +80,8 @@ function Page({ name, id }) {
   return component ? html`<${component} id=${id} />` : html`<${Loading} rows=${6} />`;
 }
 
-/** @param {{onHelp: () => void}} props */
-function Tools({ onHelp }) {
+/** @param {{onHelp: () => void, name: string | null, logout: () => Promise<void>}} props name: of the token that somebody is logged in with */
+function Tools({ onHelp, name, logout }) {
   const theme = preference("theme");
   const next = /** @type {const} */ ({ auto: "light", light: "dark", dark: "auto" })[theme];
   const drawings = { auto: icons.Auto, light: icons.Sun, dark: icons.Moon };
@@ -87,6 +90,7 @@ function Tools({ onHelp }) {
     <button type="button" class="button quiet small" title="Times are shown in this zone" aria-label=${`Times in ${zone === "utc" ? "UTC" : "local time"}; change`} onClick=${() => prefer("zone", zone === "utc" ? "local" : "utc")}>${zone === "utc" ? "UTC" : "Local"}</button>
     <button type="button" class="button quiet icon small" title=${`Colours: ${theme}`} aria-label=${`Colours: ${theme}; change to ${next}`} onClick=${() => prefer("theme", next)}><${drawings[theme] ?? icons.Auto} /></button>
     <button type="button" class="button quiet icon small" title="Keys (?)" aria-label="Keys" onClick=${onHelp}><${icons.Help} /></button>
+    ${name && html`<button type="button" class="button quiet icon small" title=${`Logged in as ${name}: log out`} aria-label="Log out" onClick=${() => void logout()}><${icons.Leave} /></button>`}
   </div>`;
 }
 

@@ -146,3 +146,5 @@ export interface ProblemAnswer {
   position?: { begin: number; end: number }; excerpt?: string; hint?: string | null;
   searched?: { partitions?: number; records?: number; from?: string | null; to?: string | null }; agents_behind?: AgentBehind[];
 }
+
+export interface Session { locked: boolean; name: string | null; scopes: string[] }

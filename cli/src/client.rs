@@ -4,8 +4,10 @@ use std::io::{ErrorKind, Read};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
-use ureq::BodyReader;
+use ureq::typestate::WithoutBody;
+use ureq::{BodyReader, RequestBuilder};
 
+use crate::access::{Access, TOKEN_VARIABLE};
 use crate::answer::{Problem, Unknown};
 
 /// The most that one answer may weigh: a page of the longest records stays below it.
@@ -21,6 +23,9 @@ pub enum Failure {
     Usage(String),
     #[error("{0}")]
     Server(String),
+    /// The aggregator does not let us in; to ask again is of no use.
+    #[error("{0}")]
+    Refused(String),
     /// The aggregator holds nothing under this ID.
     #[error("unknown id")]
     Unknown(Box<Unknown>),
@@ -33,33 +38,38 @@ pub enum Failure {
 pub struct Client {
     agent: ureq::Agent,
     base: String,
+    /// The header with the token.
+    authorization: Option<String>,
     timeout: Duration,
 }
 
 impl Client {
     /// `server` may come without its scheme and with a slash at its end.
-    pub fn new(server: &str, timeout: Duration) -> Result<Self, Failure> {
+    pub fn new(server: &str, timeout: Duration, access: &Access) -> Result<Self, Failure> {
         let server = server.trim();
         let base = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-        if base.starts_with("https://") {
-            return Err(Failure::Usage(format!("--server {base}: this build of clew speaks http:// only")));
-        }
-        let host = base.strip_prefix("http://").unwrap_or_default().trim_end_matches('/');
+        let base = base.trim_end_matches('/').to_owned();
+        let is_https = base.starts_with("https://");
+        let host = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://")).unwrap_or_default();
         if host.is_empty() || host.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(Failure::Usage(format!(
-                "--server {server:?} is no address; write it like http://127.0.0.1:7601"
+                "--server {server:?} is no address; write it like http://127.0.0.1:7601 or https://logs.example:7601"
             )));
+        }
+        if access.ca.is_some() && !is_https {
+            return Err(Failure::Usage(format!("--ca: {base} has no certificate; name it as https://")));
         }
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // A token is for the aggregator that was named, and for none that this one names.
             .max_redirects(0)
             // The aggregator is named by the user; a proxy meant for the web does not know the way to it.
             .proxy(None)
             .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
             .timeout_global(Some(timeout))
-            .user_agent(concat!("clew/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Ok(Self { agent: config.into(), base: format!("http://{host}"), timeout })
+            .user_agent(concat!("clew/", env!("CARGO_PKG_VERSION")));
+        let config = if is_https { config.tls_config(access.tls()?) } else { config };
+        Ok(Self { agent: config.build().into(), base, authorization: access.authorization()?, timeout })
     }
 
     /// The address, as errors and hints name it.
@@ -76,7 +86,7 @@ impl Client {
     pub fn get_within(&self, path_and_query: &str, wait: Duration) -> Result<Vec<u8>, Failure> {
         let url = format!("{}{path_and_query}", self.base);
         let request = self.agent.get(&url).config().timeout_global(Some(wait)).build();
-        let response = request.header("accept", "application/json").call();
+        let response = self.with_token(request).header("accept", "application/json").call();
         let mut response = response.map_err(|error| self.unreachable(&error, wait))?;
         let status = response.status().as_u16();
         let mime = mime(&response);
@@ -99,7 +109,7 @@ impl Client {
     ) -> Result<BodyReader<'static>, Failure> {
         let url = format!("{}{path_and_query}", self.base);
         let request = self.agent.get(&url).config().timeout_global(None).timeout_per_read(silence).build();
-        let mut request = request.header("accept", accept);
+        let mut request = self.with_token(request).header("accept", accept);
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", id);
         }
@@ -115,6 +125,13 @@ impl Client {
         // What is cut off here is no problem of ours, and told by its status alone.
         let _ = body.into_reader().take(PROBLEM_BYTES_MAX).read_to_end(&mut text);
         Err(self.refusal(status, &mime, &text))
+    }
+
+    fn with_token(&self, request: RequestBuilder<WithoutBody>) -> RequestBuilder<WithoutBody> {
+        match &self.authorization {
+            Some(authorization) => request.header("authorization", authorization),
+            None => request,
+        }
     }
 
     /// Why a stream cannot be read any more; `silence` is what it was opened with.
@@ -147,6 +164,16 @@ impl Client {
             Ok(problem) if mime == "application/problem+json" && status == 400 => {
                 Failure::Rejected { base: self.base.clone(), problem: Box::new(problem) }
             }
+            Ok(_) if mime == "application/problem+json" && status == 401 && self.authorization.is_none() => {
+                Failure::Refused(format!(
+                    "{} is locked; name a file with a token by --token-file, or put the token into {TOKEN_VARIABLE} (on the \
+                     aggregator's host: clew-aggregator token create NAME --scope read)",
+                    self.base
+                ))
+            }
+            Ok(problem) if mime == "application/problem+json" && (status == 401 || status == 403) => {
+                Failure::Refused(format!("{} does not let us in: {}", self.base, problem.one_line()))
+            }
             Ok(problem) if mime == "application/problem+json" => {
                 Failure::Server(format!("{} answered {status}: {}", self.base, problem.one_line()))
             }
@@ -174,6 +201,10 @@ impl Client {
             Error::BadUri(why) => {
                 return Failure::Usage(format!("--server {base}: {why}; write it like http://127.0.0.1:7601"));
             }
+            Error::Rustls(error) => return Failure::Refused(untrusted(base, error)),
+            Error::Io(error) if tls_error(error).is_some() => {
+                return Failure::Refused(untrusted(base, tls_error(error).expect("just seen")));
+            }
             Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 format!("{base}: connection refused; {remedy}")
             }
@@ -187,6 +218,14 @@ impl Client {
             error => format!("{base}: {error}; {remedy}"),
         })
     }
+}
+
+fn untrusted(base: &str, error: &rustls::Error) -> String {
+    format!("{base}: {error}; if it is ours, name the authority that signed its certificate: --ca FILE, or CLEW_CA")
+}
+
+fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 fn mime(response: &ureq::http::Response<ureq::Body>) -> String {

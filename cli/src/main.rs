@@ -2,6 +2,7 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
+//! | `access` | the token, and whom to trust with it |
 //! | `client` | HTTP to the aggregator; whatever goes wrong becomes one line that names the address |
 //! | `identifier` | an ID as people paste it, alone or in a whole log line, and percent-encoded |
 //! | `answer` | the API's answers, as far as they are printed |
@@ -18,6 +19,7 @@
 //!
 //! Exit codes: 0 answered, 1 no answer, an unknown ID or nothing found, 64 wrong usage.
 
+mod access;
 mod agents;
 mod answer;
 mod client;
@@ -41,6 +43,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clew_service::units::Span;
 use clew_service::{exit, manual};
 
+use crate::access::Access;
 use crate::client::{Client, Failure};
 
 /// How long to wait for an answer, unless asked otherwise.
@@ -53,6 +56,13 @@ struct Arguments {
     /// The aggregator's HTTP address.
     #[arg(long, global = true, env = "CLEW_SERVER", default_value = "http://127.0.0.1:7601", value_name = "URL")]
     server: String,
+    /// A file with the token of a locked aggregator; without it, the environment's CLEW_TOKEN. (A token in the command line would be in
+    /// everybody's list of processes.)
+    #[arg(long, global = true, env = "CLEW_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The authority that signed the certificate of an https:// server, as PEM [default: those that the system trusts].
+    #[arg(long, global = true, env = "CLEW_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// How long to wait for each answer, and in a stream for more of it [default: 30s; tail and --follow: 45s; search --all: as long as it takes].
     #[arg(long, global = true, value_name = "DURATION")]
     timeout: Option<Span>,
@@ -111,14 +121,18 @@ fn main() -> ExitCode {
 /// Whether there was something to print.
 fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<bool> {
     let timeout = arguments.timeout.map(|timeout| timeout.0);
-    let client = Client::new(&arguments.server, timeout.unwrap_or(TIMEOUT))?;
+    if let Command::Manual { folder } = &arguments.command {
+        return Ok(manual::write(&Arguments::command(), folder).map(|()| true)?);
+    }
+    let access = Access { token_file: arguments.token_file.clone(), ca: arguments.ca.clone() };
+    let client = Client::new(&arguments.server, timeout.unwrap_or(TIMEOUT), &access)?;
     match &arguments.command {
         Command::Trace(options) => trace::run(&client, options, timeout, out).map(|()| true),
         Command::Search(options) => search::run(&client, options, timeout, out),
         Command::Tail(options) => tail::run(&client, options, timeout, out).map(|()| true),
         Command::Transactions(options) => transactions::run(&client, options, timeout, out),
         Command::Agents(options) => agents::run(&client, options, out).map(|()| true),
-        Command::Manual { folder } => Ok(manual::write(&Arguments::command(), folder).map(|()| true)?),
+        Command::Manual { .. } => unreachable!("needs no aggregator"),
     }
 }
 

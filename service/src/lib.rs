@@ -8,6 +8,7 @@
 //! | `telemetry` | our own log, to standard error |
 //! | `shutdown` | one token for a program's end; a second signal means now |
 //! | `notify` | what systemd is told: ready, reloading, stopping, alive |
+//! | `private` | files that are for nobody else |
 //! | `metrics` | Prometheus text of a registry |
 //! | `manual` | man pages and completions of a program |
 
@@ -16,6 +17,7 @@ pub mod exit;
 pub mod manual;
 pub mod metrics;
 pub mod notify;
+pub mod private;
 pub mod shutdown;
 pub mod telemetry;
 pub mod units;

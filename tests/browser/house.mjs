@@ -91,6 +91,14 @@ export class House {
     this.url = `http://${http}`;
   }
 
+  /** Runs `clew-aggregator token`; answers what it prints. @param {...string} args */
+  async token(...args) {
+    const command = new Program("clew-aggregator", ["token", "--config", join(this.folder, "aggregator.toml"), ...args]);
+    await command.ended;
+    if (command.child.exitCode !== 0) throw new Error(`token ${args.join(" ")}: ${command.said}`);
+    return /clew_[\w-]{43}/.exec(command.said)?.[0] ?? "";
+  }
+
   /** The log of a service on a host. @param {string} host @param {string} service */
   log(host, service) {
     const folder = join(this.folder, "logs", host);

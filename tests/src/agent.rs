@@ -25,6 +25,8 @@ pub struct Agent {
     config: PathBuf,
     log: PathBuf,
     state_dir: PathBuf,
+    /// What it logs, as `CLEW_LOG` has it.
+    log_filter: &'static str,
     process: Option<Process>,
 }
 
@@ -45,6 +47,7 @@ impl Agent {
             config: stage.path().join(format!("{}.toml", options.name)),
             log: stage.path().join(format!("{}.stderr", options.name)),
             state_dir: stage.path().join(format!("{}-state", options.name)),
+            log_filter: "info",
             process: None,
         };
         let agent_id = options.agent_id.map(|id| format!("agent_id = {id:?}\n")).unwrap_or_default();
@@ -73,7 +76,13 @@ impl Agent {
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "the agent runs already");
         let config = self.config.to_str().expect("a UTF-8 path");
-        self.process = Some(Process::start("clew-agent", &["run", "--config", config], &self.log));
+        let environment = [("CLEW_LOG", self.log_filter)];
+        self.process = Some(Process::start_with("clew-agent", &["run", "--config", config], &environment, &self.log));
+    }
+
+    /// Has it log everything.
+    pub fn log_everything(&mut self) {
+        self.log_filter = "trace";
     }
 
     /// SIGKILL.

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use crate::api::Api;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::stage::Stage;
 use crate::{programs, wait};
 
@@ -29,6 +29,8 @@ pub struct Aggregator {
     data_dir: PathBuf,
     grpc_port: u16,
     http_port: u16,
+    /// What it logs, as `CLEW_LOG` has it.
+    log_filter: &'static str,
     process: Option<Process>,
 }
 
@@ -41,6 +43,7 @@ impl Aggregator {
             data_dir: stage.path().join("data"),
             grpc_port: programs::free_port(),
             http_port: programs::free_port(),
+            log_filter: "info,tantivy=warn",
             process: None,
         };
         let mut text = format!(
@@ -50,6 +53,27 @@ impl Aggregator {
         text.push_str(&limits_table(&LIMITS, limits));
         std::fs::write(&aggregator.config, text).expect("write aggregator.toml");
         aggregator
+    }
+
+    /// Changes its configuration; `change` gets the file's text.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(&self.config).expect("read aggregator.toml");
+        std::fs::write(&self.config, change(text)).expect("write aggregator.toml");
+    }
+
+    /// Has it log everything.
+    pub fn log_everything(&mut self) {
+        self.log_filter = "trace";
+    }
+
+    /// Runs `clew-aggregator token` with its configuration, and answers what that prints to standard output.
+    pub fn token(&self, arguments: &[&str]) -> String {
+        let config = self.config.to_str().expect("a UTF-8 path");
+        let output =
+            process::run("clew-aggregator", &[&["token", "--config", config], arguments].concat(), START_DEADLINE);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        assert!(output.status.success(), "token {arguments:?}: {}", text(&output.stderr));
+        text(&output.stdout)
     }
 
     /// Configured and listening.
@@ -75,7 +99,9 @@ impl Aggregator {
     pub fn spawn(&mut self) {
         assert!(self.process.is_none(), "the aggregator runs already");
         let config = self.config.to_str().expect("a UTF-8 path");
-        self.process = Some(Process::start("clew-aggregator", &["run", "--config", config], &self.log));
+        let environment = [("CLEW_LOG", self.log_filter)];
+        let arguments = ["run", "--config", config];
+        self.process = Some(Process::start_with("clew-aggregator", &arguments, &environment, &self.log));
     }
 
     /// SIGKILL.

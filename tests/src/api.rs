@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::wait;
 use ureq::AsSendBody;
-use ureq::http::Request;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 /// Bounds one call: a replay of a torn WAL on a busy machine may take a while, for ever it may not.
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -18,6 +18,8 @@ const ANSWER_BYTES_MAX: u64 = 1 << 30;
 pub struct Api {
     base: String,
     http: ureq::Agent,
+    /// Go along with every request.
+    headers: Vec<(String, String)>,
 }
 
 /// An answer, whatever its status.
@@ -27,6 +29,7 @@ pub struct Answer {
     pub content_type: String,
     /// Methods that the route has, when it was asked with another.
     pub allow: String,
+    pub headers: HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -36,6 +39,11 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| {
             panic!("status {}: no JSON ({error}): {}", self.status, String::from_utf8_lossy(&self.body))
         })
+    }
+
+    /// A header's first value; empty: there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The body as `application/problem+json` with its mandatory members.
@@ -74,7 +82,18 @@ impl Api {
             .timeout_global(Some(CALL_DEADLINE))
             .build()
             .new_agent();
-        Self { base, http }
+        Self { base, http, headers: Vec::new() }
+    }
+
+    /// The same with one more header.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with a token.
+    pub fn with_token(self, secret: &str) -> Self {
+        self.with("authorization", &format!("Bearer {secret}"))
     }
 
     /// GET, with an error only when there was no answer.
@@ -106,21 +125,27 @@ impl Api {
         answer.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn send(&self, request: Request<impl AsSendBody>) -> Result<Answer, String> {
+    fn send(&self, mut request: Request<impl AsSendBody>) -> Result<Answer, String> {
         let what = format!("{} {}", request.method(), request.uri());
+        for (name, value) in &self.headers {
+            let (name, value) = (HeaderName::try_from(name), HeaderValue::try_from(value));
+            request.headers_mut().insert(name.expect("a name"), value.expect("a value"));
+        }
         let mut response = self.http.run(request).map_err(|error| format!("{what}: {error}"))?;
         let header = |name: &str| {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
         let (content_type, allow) = (header("content-type"), header("allow"));
-        let body = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_vec()
-            .map_err(|error| format!("read {what}: {error}"))?;
-        Ok(Answer { status: response.status().as_u16(), content_type, allow, body })
+        let headers = response.headers().clone();
+        // A stream has no end.
+        let body = if content_type.starts_with("text/event-stream") {
+            Ok(Vec::new())
+        } else {
+            response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()
+        };
+        let body = body.map_err(|error| format!("read {what}: {error}"))?;
+        Ok(Answer { status: response.status().as_u16(), content_type, allow, headers, body })
     }
 
     /// GET; no answer is a failure.

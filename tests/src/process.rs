@@ -21,10 +21,20 @@ pub struct Process {
 impl Process {
     /// Starts `program`; its standard error goes to the end of `log`.
     pub fn start(program: &str, arguments: &[&str], log: &Path) -> Self {
+        Self::start_with(program, arguments, &[], log)
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(program: &str, arguments: &[&str], environment: &[(&str, &str)], log: &Path) -> Self {
         let file = append(log);
         let log_begin = file.metadata().expect("stat the log").len() as usize;
         let mut command = Command::new(programs::path(program));
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        command
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file);
         // SAFETY: between fork and exec the closure makes one system call and touches no memory of the parent.
         unsafe {
             command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
@@ -70,6 +80,7 @@ pub fn run(program: &str, arguments: &[&str], deadline: Duration) -> Output {
     let mut child = Command::new(programs::path(program))
         .args(arguments)
         .env_remove("CLEW_SERVER")
+        .env_remove("CLEW_TOKEN")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

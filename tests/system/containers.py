@@ -12,6 +12,7 @@ NETWORK = "clew"
 # A SIGTERM that nobody handles would take the whole patience of `docker stop`.
 STOP_SECONDS = 60
 AT_ONCE_SECONDS = 20
+SECRETS = host.WORK / "secrets"
 
 
 def run():
@@ -25,6 +26,7 @@ def run():
         for image in ("clew-aggregator", "clew-agent", "clew"):
             print(f"    {image}: user {engine.inspect(image, '.Config.User')}, {int(engine.inspect(image, '.Size')) >> 20} MiB")
         engine("network", "create", NETWORK)
+        tokens(engine)
         aggregator(engine)
         sidecar(engine)
         host_agent(engine)
@@ -43,12 +45,25 @@ def lines(begin, end, trace, last_line_feed=True):
     return script
 
 
+def tokens(engine):
+    host.step("secrets for tokens, as compose.yaml says")
+    SECRETS.mkdir(exist_ok=True)
+    for name in ("ingest", "read"):
+        (SECRETS / f"clew-{name}").write_text(engine("run", "--rm", "clew-aggregator", "token", "generate"))
+
+
+def token():
+    return (SECRETS / "clew-read").read_text().strip()
+
+
 def aggregator(engine):
     host.step("the aggregator, not root, without any capability, healthy")
     engine.run("--name", "aggregator", "--network", NETWORK, "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-               "clew-aggregator")
+               "--volume", f"{SECRETS}:/run/secrets:ro", "clew-aggregator")
     is_healthy(engine, "aggregator")
     assert engine("exec", "aggregator", "id", "-u").strip() == "7600"
+    refused = engine("run", "--rm", "--network", NETWORK, "--env", "CLEW_SERVER=http://aggregator:7601", "clew", "agents", check=False)
+    assert refused.returncode == 1 and "is locked" in refused.stderr, refused
 
 
 def sidecar(engine):
@@ -126,13 +141,14 @@ def compose(engine):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     api = f"http://127.0.0.1:{port}/api/v1"
-    environment = dict(engine.environment, CLEW_HTTP_PORT=str(port))
+    environment = dict(engine.environment, CLEW_HTTP_PORT=str(port), CLEW_SECRETS=str(SECRETS))
+    authorization = ("-H", f"Authorization: Bearer {token()}")
     file = host.ROOT / "deploy/compose.yaml"
     call = lambda *arguments: host.command(*program, "--file", file, "--project-name", "trial", *arguments, env=environment)
     call("up", "--detach")
     try:
         trace = account.trace_id(5)
-        search = lambda: json.loads(host.command("curl", "-fsS", f"{api}/transactions/{trace}"))
+        search = lambda: json.loads(host.command("curl", "-fsS", *authorization, f"{api}/transactions/{trace}"))
         answer = host.until("a payment to be found from this machine", search)
         assert [record["service"] for record in answer["records"]] == ["payments"], answer
         started = time.monotonic()
@@ -141,7 +157,7 @@ def compose(engine):
         # What the service wrote to its last moment: in the volume, and in the aggregator's.
         written = engine("run", "--rm", "--volume", "trial_payments-logs:/logs", BASE, "wc", "-l", "/logs/app.log").split()[0]
         call("start", "aggregator")
-        count = lambda: sum(account.held(host.command("curl", "-fsS", "-H", "Accept: application/x-ndjson",
+        count = lambda: sum(account.held(host.command("curl", "-fsS", *authorization, "-H", "Accept: application/x-ndjson",
                                                       f"{api}/logs/search?q=service:payments")).values())
         host.until("every line to be found", lambda: count() == int(written))
         print(f"    {written} lines written, every one found once")
@@ -173,7 +189,8 @@ def stop(engine, container):
 
 def found(engine, trace, service, count):
     """Every line of the request is there once, in order, under the service's name. Asked with the image of the command line."""
-    text = engine("run", "--rm", "--network", NETWORK, "--env", "CLEW_SERVER=http://aggregator:7601", "clew", "trace", "--json", trace)
+    text = engine("run", "--rm", "--network", NETWORK, "--env", "CLEW_SERVER=http://aggregator:7601",
+                  "--volume", f"{SECRETS}:/run/secrets:ro", "--env", "CLEW_TOKEN_FILE=/run/secrets/clew-read", "clew", "trace", "--json", trace)
     answer = json.loads(text)
     numbers = [account.number(record["line"]) for record in answer["records"]]
     assert numbers == list(range(1, count + 1)), f"{service}: {len(numbers)} of {count} lines: {numbers[:5]} to {numbers[-5:]}"

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clew_service::metrics::Registry;
 use prometheus_client::metrics::histogram::Histogram;
 
+use crate::access::gate::Gate;
 use crate::deletion::job::Deletions;
 use crate::health::{Health, Part};
 use crate::metrics::{Metrics, RouteLabel};
@@ -15,6 +16,8 @@ use crate::store::Store;
 /// Handed to every handler.
 #[derive(Clone)]
 pub struct Api {
+    /// Who may ask.
+    pub gate: Arc<Gate>,
     /// Records, agents and sources.
     pub store: Store,
     /// What is to be taken out.

@@ -5,6 +5,8 @@
 //! | `router` | the routes, as a table |
 //! | `openapi` | `/openapi.json`: what they take and answer |
 //! | `api` | what all handlers share |
+//! | `guard` | who asks, and may they |
+//! | `session` | `/api/v1/session`: a browser's login |
 //! | `arguments` | a request's parameters, from query string or body |
 //! | `parameters` | those that several routes have |
 //! | `analysis` | histogram, facets, statistics, fields |
@@ -29,6 +31,7 @@ pub mod arguments;
 pub mod context;
 pub mod cursor;
 pub mod deletions;
+pub mod guard;
 pub mod openapi;
 pub mod parameters;
 pub mod problem;
@@ -36,6 +39,7 @@ pub mod process;
 pub mod router;
 pub mod search;
 pub mod services;
+pub mod session;
 pub mod status;
 pub mod tail;
 pub mod transaction;

@@ -17,9 +17,10 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use axum::http::Method;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     use super::DOCUMENT;
+    use crate::access::principal::Scope;
     use crate::http::router::ROUTES;
 
     fn document() -> Value {
@@ -65,6 +66,36 @@ mod tests {
     }
 
     #[test]
+    fn what_it_takes_to_ask_and_document_are_the_same() {
+        let document = document();
+        let operations = operations(&document);
+        for route in ROUTES {
+            for method in route.methods {
+                let operation = operations[&(route.path, method.as_str().to_lowercase().as_str())];
+                let scope = route.scope.map(|scope| scope.name());
+                let wanted = scope.map_or(json!([]), |scope| json!([{"token": [scope]}, {"login": [scope]}]));
+                assert_eq!(operation["security"], wanted, "{method} {}", route.path);
+                for status in ["401", "403", "429"] {
+                    let is_documented = !operation["responses"][status].is_null();
+                    assert!(is_documented || scope.is_none(), "{method} {} has no {status}", route.path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_changes_the_store_is_for_admins_and_what_it_holds_for_nobody() {
+        for route in ROUTES {
+            let wanted = match route.path {
+                "/livez" | "/readyz" | "/openapi.json" | "/api/v1/session" => None,
+                path if path.starts_with("/api/v1/admin/") => Some(Scope::Admin),
+                _ => Some(Scope::Read),
+            };
+            assert_eq!(route.scope, wanted, "{}", route.path);
+        }
+    }
+
+    #[test]
     fn parameters_and_document_are_the_same() {
         let document = document();
         let operations = operations(&document);
@@ -105,6 +136,10 @@ mod tests {
             }
         });
         for (kind, components) in document["components"].as_object().expect("components") {
+            // Those are named in `security`, without a reference.
+            if kind == "securitySchemes" {
+                continue;
+            }
             for name in components.as_object().expect("components by name").keys() {
                 assert!(used.contains(&format!("#/components/{kind}/{name}")), "nothing refers to {kind}/{name}");
             }

@@ -1,9 +1,12 @@
 //! Errors as RFC 9457 problem details (`application/problem+json`). Status codes are chosen here alone.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
+use crate::access::door::Refused;
 use crate::index::find::FindError;
 use crate::query::language::error::SyntaxError;
 
@@ -51,6 +54,25 @@ pub enum Problem {
         what: &'static str,
         /// How many may be.
         max: usize,
+    },
+    /// Whoever asks may not.
+    Refused(Refused),
+    /// Too many wrong tokens came from there.
+    Throttled {
+        /// So long none is looked at.
+        wait: Duration,
+    },
+    /// A page of another site asks for a change.
+    Foreign,
+    /// It was asked for by a name that is not the aggregator's.
+    Misdirected {
+        /// The name.
+        host: String,
+    },
+    /// There is nothing random to make a login of.
+    Random {
+        /// Why.
+        detail: String,
     },
     /// No such route.
     NoRoute,
@@ -122,6 +144,42 @@ impl Problem {
                 format!("{max} {what} are served already, and no more at a time; end one, or come again later"),
                 none,
             ),
+            Self::Refused(refused @ Refused::Scope { scope, .. }) => {
+                let members = Map::from_iter([("scope".to_owned(), json!(scope))]);
+                let detail = format!(
+                    "{refused}; ask with a token that has it: clew-aggregator token create NAME --scope {scope}"
+                );
+                (StatusCode::FORBIDDEN, "not allowed", detail, members)
+            }
+            Self::Refused(refused) => {
+                let detail =
+                    format!("{refused}; send one as `Authorization: Bearer clew_…`, or log in on the web page");
+                (StatusCode::UNAUTHORIZED, "who are you", detail, none)
+            }
+            Self::Throttled { wait } => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many wrong tokens",
+                format!(
+                    "too many wrong tokens came from this address; the next one is looked at in {} s",
+                    wait.as_secs() + 1
+                ),
+                none,
+            ),
+            Self::Foreign => (
+                StatusCode::FORBIDDEN,
+                "another site",
+                "a page of another site cannot change anything here; programs send a token, and no Origin".into(),
+                none,
+            ),
+            Self::Misdirected { host } => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "another name",
+                format!(
+                    "this aggregator is not known as {host:?}; if it is, put that into http_hosts of its configuration, or make a token"
+                ),
+                none,
+            ),
+            Self::Random { detail } => (StatusCode::INTERNAL_SERVER_ERROR, "no random bytes", detail, none),
             Self::NoRoute => {
                 (StatusCode::NOT_FOUND, "no such route", "the API is described at /openapi.json".into(), none)
             }
@@ -155,19 +213,44 @@ impl std::fmt::Display for Problem {
             Self::BodyTooLarge { max } => write!(formatter, "the body has more than {max} bytes"),
             Self::NotJson => write!(formatter, "the body is not JSON"),
             Self::TooMany { what, max } => write!(formatter, "{max} {what} are served already"),
+            Self::Refused(refused) => write!(formatter, "{refused}"),
+            Self::Throttled { .. } => write!(formatter, "too many wrong tokens"),
+            Self::Foreign => write!(formatter, "a page of another site asks"),
+            Self::Misdirected { host } => write!(formatter, "not known as {host:?}"),
             Self::NoRoute => write!(formatter, "no such route"),
             Self::Method => write!(formatter, "method not allowed"),
-            Self::Catalog { detail } | Self::Conflict { detail } | Self::Damaged { detail } => {
-                formatter.write_str(detail)
-            }
+            Self::Catalog { detail }
+            | Self::Conflict { detail }
+            | Self::Damaged { detail }
+            | Self::Random { detail } => formatter.write_str(detail),
             Self::Store(error) => write!(formatter, "{error}"),
             Self::Stopping => write!(formatter, "the aggregator stops"),
         }
     }
 }
 
+impl Problem {
+    /// What goes beside the answer: how to be let in (RFC 6750), and when to come again.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let (name, value) = match self {
+            Self::Refused(Refused::Missing) => (header::WWW_AUTHENTICATE, "Bearer realm=\"clew\"".to_owned()),
+            Self::Refused(Refused::Scope { scope, .. }) => (
+                header::WWW_AUTHENTICATE,
+                format!("Bearer realm=\"clew\", error=\"insufficient_scope\", scope=\"{scope}\""),
+            ),
+            Self::Refused(_) => (header::WWW_AUTHENTICATE, "Bearer realm=\"clew\", error=\"invalid_token\"".to_owned()),
+            Self::Throttled { wait } => (header::RETRY_AFTER, (wait.as_secs() + 1).to_string()),
+            _ => return headers,
+        };
+        headers.insert(name, HeaderValue::from_str(&value).expect("letters, digits and signs"));
+        headers
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let headers = self.headers();
         let (status, title, detail, members) = self.parts();
         if status.is_server_error() {
             tracing::error!("{title}: {detail}");
@@ -182,6 +265,6 @@ impl IntoResponse for Problem {
             body.extend(members);
         }
         let content_type = HeaderValue::from_static("application/problem+json");
-        (status, [(header::CONTENT_TYPE, content_type)], body.to_string()).into_response()
+        (status, headers, [(header::CONTENT_TYPE, content_type)], body.to_string()).into_response()
     }
 }

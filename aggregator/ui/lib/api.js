@@ -38,6 +38,39 @@ export async function ask(path, parameters = {}, signal) {
   const request = url.length < 6000
     ? new Request(url, { signal })
     : new Request(path, { signal, method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(typed(parameters)) });
+  return answered(request, signal);
+}
+
+/**
+ * Asks for a change.
+ * @param {string} method
+ * @param {string} path
+ * @param {Record<string, unknown>} [body]
+ * @returns {Promise<any>}
+ */
+export const send = (method, path, body) => answered(new Request(path, { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) }));
+
+/** @type {Set<() => void>} */
+const listeners = new Set();
+
+/**
+ * Calls back when the aggregator lets nobody read without a login; answers with how to end it.
+ * @param {() => void} listener
+ */
+export function onLocked(listener) {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** A request was refused, or a stream, which has no way to say why: perhaps a login is over. */
+export const locked = () => listeners.forEach((listener) => listener());
+
+/**
+ * @param {Request} request
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+async function answered(request, signal) {
   let response;
   try {
     response = await fetch(request);
@@ -46,6 +79,7 @@ export async function ask(path, parameters = {}, signal) {
     throw new Problem({ title: "no answer", status: 0, detail: "the aggregator does not answer; is it running?" });
   }
   if (response.ok) return response.json();
+  if (response.status === 401) locked();
   throw new Problem(await problemOf(response));
 }
 

@@ -1,7 +1,7 @@
 // What a query finds, as it is found: the aggregator is asked for what it has in a moment, again and again, each time going on where
 // it stopped. Nothing between what is shown is missing, and a search that takes long can be watched and ended.
 import { useCallback, useEffect, useRef, useState } from "../vendor/hooks.js";
-import { address, ask, isAborted } from "./api.js";
+import { address, ask, isAborted, locked } from "./api.js";
 
 /** Records of one go: what fills a screen comes at once, further ones when somebody scrolls. */
 const FIRST = 200;
@@ -128,7 +128,10 @@ export function useTail(q, on) {
       if (controller.signal.aborted) return;
       events = new EventSource(address("/api/v1/logs/tail", { q }));
       events.onopen = () => put({ connected: true, problem: null });
-      events.onerror = () => put({ connected: false, problem: events?.readyState === EventSource.CLOSED ? new Error("the aggregator refused the tail; too many may be followed already") : null });
+      events.onerror = () => {
+        if (events?.readyState === EventSource.CLOSED) locked();
+        put({ connected: false, problem: events?.readyState === EventSource.CLOSED ? new Error("the aggregator refused the tail; too many may be followed already") : null });
+      };
       events.addEventListener("record", (event) => fresh.current.push(JSON.parse(/** @type {MessageEvent} */ (event).data)));
       events.addEventListener("dropped", (event) => {
         const { records } = JSON.parse(/** @type {MessageEvent} */ (event).data);

@@ -35,3 +35,5 @@ export const Columns = () => icon("M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10");
 export const Filter = () => icon("M2.5 3.5h11L9.5 8.5v4l-3 1v-5l-4-5Z");
 export const Lines = () => icon("M3 4.5h10M3 8h10M3 11.5h6");
 export const Thread = () => icon("M2 12c3 0 3-8 6-8s3 8 6 8");
+export const Lock = () => icon("M4 7h8v6.5H4zM5.5 7V5a2.5 2.5 0 0 1 5 0v2M8 9.7v1.3");
+export const Leave = () => icon("M9.5 3H3.5v10h6M7 8h7m-2.5-2.5L14 8l-2.5 2.5");

@@ -92,7 +92,7 @@ fn wrong_usage_is_64() {
         assert_eq!(clew(anywhere, arguments).code, Some(64), "{arguments:?}");
     }
     one_line(&clew(anywhere, &["trace", "\"\""]), 64, &["holds no transaction id"]);
-    one_line(&clew("https://127.0.0.1:1", &["agents"]), 64, &["http:// only"]);
+    one_line(&clew("ftp://127.0.0.1:1", &["agents"]), 64, &["is no address"]);
     one_line(&clew("http://", &["agents"]), 64, &["is no address"]);
     one_line(&clew("http://a b", &["agents"]), 64, &["is no address"]);
     assert_eq!(clew(anywhere, &["--help"]).code, Some(0));

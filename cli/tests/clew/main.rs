@@ -8,9 +8,11 @@
 //! | `tail` | `clew tail` |
 //! | `transactions` | `clew transactions` |
 //! | `agents` | `clew agents` |
+//! | `access` | tokens, and https:// |
 //! | `terminal` | on a terminal: colour, width, escaped lines |
 //! | `failures` | whatever goes wrong: exit codes, and one clear line |
 
+mod access;
 mod agents;
 mod failures;
 mod search;
@@ -31,7 +33,10 @@ struct Run {
 
 fn command(server: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_clew"));
-    command.env_remove("CLEW_SERVER").arg("--server").arg(server).args(arguments);
+    for name in ["CLEW_SERVER", "CLEW_TOKEN", "CLEW_TOKEN_FILE", "CLEW_CA"] {
+        command.env_remove(name);
+    }
+    command.arg("--server").arg(server).args(arguments);
     command
 }
 
