@@ -45,8 +45,13 @@ export async function ask(path, parameters = {}, signal) {
     if (signal?.aborted) throw error;
     throw new Problem({ title: "no answer", status: 0, detail: "the aggregator does not answer; is it running?" });
   }
-  if (response.ok) return response.json();
-  throw new Problem(await problemOf(response));
+  if (!response.ok) throw new Problem(await problemOf(response));
+  try {
+    return await response.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem({ title: "answer cut off", status: 0, detail: "the answer ended before it was whole; ask again" });
+  }
 }
 
 /** @param {Parameters} parameters */
@@ -61,7 +66,8 @@ async function problemOf(response) {
     const answer = await response.json();
     return { ...answer, status: response.status };
   } catch {
-    return { title: response.statusText || "the request failed", status: response.status };
+    // Not in the aggregator's words: something on the way to it, or it broke off.
+    return { title: "no answer", status: response.status, detail: `asking for ${new URL(response.url).pathname} came to status ${response.status}${response.statusText === "" ? "" : ` (${response.statusText})`}` };
   }
 }
 

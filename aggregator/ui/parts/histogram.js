@@ -83,7 +83,7 @@ export function Histogram({ answer, onRange }) {
     };
   };
   const words = `${count(answer.records)} records from ${full(answer.from)} to ${full(answer.to)}, in bars of ${duration(answer.interval_ns)}`;
-  return html`<${Chart} build=${build} depends=${[answer]} height=${118} label=${words} />`;
+  return html`<${Chart} build=${build} depends=${[answer, preference("zone")]} height=${118} label=${words} />`;
 }
 
 export const HISTOGRAM_LEGEND = GROUPS.map(([name, token]) => ({ name, token }));
