@@ -54,7 +54,7 @@ test("an aggregator that stops: each page says so, keeps what it shows, and goes
   await transaction.getByText("connection lost, trying again").waitFor();
   assert.ok((await transaction.getByRole("listbox", { name: "Records in order" }).getByRole("option").count()) > 0);
   await tail.bringToFront();
-  await tail.getByText("Connection lost, trying again").first().waitFor();
+  await tail.getByRole("heading", { name: "Connection lost, trying again" }).waitFor();
   // What is asked for now is not there, and says so.
   const late = await tab(browser, house.url);
   late.expect(/Failed to load resource|ERR_CONNECTION/);
@@ -97,7 +97,8 @@ test("what fails is said in the page, and can be tried again", async () => {
     // Each part that failed has a button of its own.
     await until("all of it", async () => {
       const again = page.getByRole("alert").getByRole("button", { name: "Try again" });
-      if ((await again.count()) > 0) await again.first().click();
+      // It may go by itself while it is looked for: then it is asked for once more.
+      if ((await again.count()) > 0) await again.first().click({ timeout: 2_000 });
       return (await page.getByRole("alert").count()) === 0;
     });
   }

@@ -175,7 +175,7 @@ describe("a transaction", () => {
     await page.goto(link);
     await page.getByText("Our clock minus its clock").waitFor();
     await until("the same record", async () => (await page.locator(".details pre").innerText()) === line);
-    await page.getByText(/s of \d/).waitFor();
+    await page.locator(".waterfall header").getByText(/s of \d/).waitFor();
     await close();
   });
 

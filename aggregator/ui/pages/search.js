@@ -132,7 +132,8 @@ export function SearchPage() {
         <div class="main">
           <div class="toolbar">
             ${tailing
-              ? html`<h2 class="row"><span class="live"><span class="dot" style=${tail.paused || !tail.connected ? { background: "var(--quiet)", animation: "none" } : {}}></span></span><span role="status">${tail.paused ? "Paused" : tail.connected ? "Live" : tail.problem ? "Ended" : tail.lost ? "Connection lost, trying again" : "Connecting"}</span></h2>
+              ? html`<h2 class="row"><span class="live"><span class="dot" style=${tail.paused || !tail.connected ? { background: "var(--quiet)", animation: "none" } : {}}></span></span>${tail.paused ? "Paused" : tail.connected ? "Live" : tail.problem ? "Ended" : tail.lost ? "Connection lost, trying again" : "Connecting"}</h2>
+                <span class="visually-hidden" role="status">${tail.lost && !tail.problem ? "The connection is lost" : ""}</span>
                 <button type="button" class="button" aria-pressed=${tail.paused} onClick=${() => tail.pause(!tail.paused)}><${tail.paused ? icons.Play : icons.Pause} />${tail.paused ? (tail.waiting > 0 ? `Go on with ${count(tail.waiting)} new` : "Go on") : "Pause"}</button>
                 <button type="button" class="button quiet" onClick=${tail.clear}>Empty</button>`
               : html`<h2>Records</h2>
