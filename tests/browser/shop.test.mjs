@@ -366,23 +366,21 @@ describe("lists and states", () => {
     await page.getByRole("button", { name: "With errors" }).click();
     await page.getByRole("button", { name: "Duration", exact: true }).click();
     await page.waitForURL("**sort=duration**");
-    const plot = page.locator(".chart .u-over");
-    // It is drawn anew for the other order.
-    const area = await until("a plot", () => plot.boundingBox());
-    // Along and across until the pointer is over a dot: then it says which one.
-    const opened = await (async () => {
-      for (let y = 6; y < area.height; y += 12) {
-        for (let x = area.width - 4; x > area.width * 0.3; x -= 12) {
-          await page.mouse.move(area.x + x, area.y + y);
-          if (await page.locator(".chart .tip").isVisible()) {
-            await page.mouse.click(area.x + x, area.y + y);
-            return true;
-          }
-        }
-      }
-      return false;
-    })();
-    assert.ok(opened, "no dot was found");
+    // Drawn anew for the other order, with the slowest in it. A dot is where its colour is on all sides.
+    const plot = page.locator(".chart canvas");
+    const dot = await until("a dot", () => plot.evaluate((/** @type {HTMLCanvasElement} */ canvas) => {
+      const { data, width, height } = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).getImageData(0, 0, canvas.width, canvas.height);
+      const is = (/** @type {number} */ x, /** @type {number} */ y) => [139, 147, 201].every((value, part) => Math.abs(data[(y * width + x) * 4 + part] - value) < 8);
+      for (let y = 3; y < height - 3; y += 1) for (let x = 80; x < width - 3; x += 1) if (is(x, y) && is(x - 2, y) && is(x + 2, y) && is(x, y - 2) && is(x, y + 2)) return { x: (x * canvas.clientWidth) / width, y: (y * canvas.clientHeight) / height };
+      return null;
+    }));
+    const area = await plot.boundingBox();
+    assert.ok(area);
+    await page.mouse.move(area.x + dot.x - 1, area.y + dot.y);
+    await page.mouse.move(area.x + dot.x, area.y + dot.y);
+    await page.locator(".chart .tip").waitFor();
+    await page.mouse.down();
+    await page.mouse.up();
     await page.waitForURL("**/t/*");
     await close();
   });

@@ -33,7 +33,7 @@ export function Failed({ problem, again, compact }) {
   return html`<div class=${classes("state", "failed", compact && "compact")} role="alert">
     <${icons.Alert} />
     <strong>${answer.title ? upper(answer.title) : "That failed"}</strong>
-    ${problem.message !== answer.title && html`<p>${withCode(upper(problem.message))}</p>`}
+    ${problem.message !== answer.title && html`<p>${withCode(answer.parameter ? problem.message : upper(problem.message))}</p>`}
     ${answer.hint && html`<p class="dim">${withCode(answer.hint)}</p>`}
     ${again && html`<div class="row"><button type="button" class="button" onClick=${again}>Try again</button></div>`}
   </div>`;
