@@ -12,7 +12,7 @@ demo: ## A shop of six services, followed by Clew: starts everything, and says w
 	@# exec: Ctrl-C is for the demo, which stops everything in order, and not for make.
 	@exec target/release/clew-demo run $(DEMO_ARGS)
 
-test: ## Formatting, lints, and every test: units, properties, the programs, crashes
+test: ## Formatting, lints, and every test: units, properties, the programs, crashes, the web page in Chromium
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) build --workspace --bins --locked
@@ -22,6 +22,7 @@ test: ## Formatting, lints, and every test: units, properties, the programs, cra
 	  set -x; $(CARGO) test --workspace --locked --no-fail-fast; \
 	fi
 	target/debug/clew-demo run --check --dir target/demo-check
+	tests/browser/run
 
 browser-test: ## The web page: its types, and its tests in Chromium, which they install
 	$(CARGO) build --workspace --bins --locked

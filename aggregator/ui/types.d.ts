@@ -91,7 +91,7 @@ export interface TransactionsAnswer {
 }
 
 export interface Service {
-  service: string; records: number; errors: number; records_per_s?: number; transactions?: number; entries?: number;
+  service: string; records: number; errors: number; records_per_s?: number; entries?: number; entries_with_errors?: number;
   p50_ns?: number | null; p95_ns?: number | null; hosts?: string[]; by_time?: [number, number, number][];
 }
 
@@ -140,6 +140,8 @@ export interface StorageAnswer {
   partitions: { day: string; documents: number; segments: number; records: number; bytes: number }[];
   set_aside: { path: string; bytes: number }[]; disk_bytes: number; healthy: boolean;
 }
+
+export interface ReadyAnswer { ready: boolean; checks: { name: string; ok: boolean; detail: string }[] }
 
 export interface ProblemAnswer {
   type?: string; title?: string; status?: number; detail?: string; parameter?: string;

@@ -64,7 +64,7 @@ export class House {
   static async open() {
     const house = new House();
     try {
-      await house.#start();
+      await house.start();
     } catch (error) {
       await house.close();
       throw error;
@@ -82,9 +82,11 @@ export class House {
     this.aggregator = null;
   }
 
-  async #start() {
+  /** Starts the aggregator; at the addresses that it had, if it was stopped. */
+  async start() {
     const config = join(this.folder, "aggregator.toml");
-    writeFileSync(config, `data_dir = "${this.folder}/data"\ngrpc_listen = "127.0.0.1:0"\nhttp_listen = "127.0.0.1:0"\n`);
+    const [grpcListen, httpListen] = [this.grpc, this.url].map((url) => (url === "" ? "127.0.0.1:0" : new URL(url).host));
+    writeFileSync(config, `data_dir = "${this.folder}/data"\ngrpc_listen = "${grpcListen}"\nhttp_listen = "${httpListen}"\n`);
     this.aggregator = new Program("clew-aggregator", ["run", "--config", config]);
     const [, grpc, http] = await this.aggregator.says(/grpc="?([\d.:]+)"?.*http="?([\d.:]+)/);
     this.grpc = `http://${grpc}`;
@@ -97,6 +99,11 @@ export class House {
     await command.ended;
     if (command.child.exitCode !== 0) throw new Error(`token ${args.join(" ")}: ${command.said}`);
     return /clew_[\w-]{43}/.exec(command.said)?.[0] ?? "";
+  }
+
+  async stop() {
+    await this.aggregator?.end();
+    this.aggregator = null;
   }
 
   /** The log of a service on a host. @param {string} host @param {string} service */

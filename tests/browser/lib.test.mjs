@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fieldsOf, tidy } from "../../aggregator/ui/lib/fields.js";
 import { bytes, duration, offset } from "../../aggregator/ui/lib/format.js";
+import { BOX, laidOut } from "../../aggregator/ui/lib/graph-layout.js";
 import { candidates, identify } from "../../aggregator/ui/lib/identify.js";
 import { has, highlighted, term, toggled } from "../../aggregator/ui/lib/query.js";
 import { bounded, inRow, mark, visible } from "../../aggregator/ui/lib/text.js";
@@ -100,4 +101,18 @@ test("characters that hide or turn text are shown, others are left alone", () =>
   assert.equal(mark("\r"), "CR");
   assert.equal(bounded("ab🙂", 3), "ab");
   assert.equal(inRow("a\r\nb\tc\n", 100), "a ⏎ b c ⏎ ");
+});
+
+test("in the graph of services no line runs through a service that it has nothing to do with", () => {
+  const edge = (/** @type {string} */ from, /** @type {string} */ to, support = 10) => ({ from, to, evidence: "spans", support });
+  const edges = [edge("cart", "mailer"), edge("checkout", "payments"), edge("payments", "mailer"), edge("inventory", "mailer"), edge("mailer", "cart", 1)];
+  const { places, passes, width, height } = laidOut({ services: ["cart", "checkout", "gateway", "inventory", "mailer", "payments"], edges });
+  assert.ok(["cart", "checkout", "payments", "mailer"].every((name, at, names) => at === 0 || name === "checkout" || (places.get(name)?.x ?? 0) > (places.get(names[at - 1])?.x ?? 0)));
+  assert.deepEqual([edges[0], edges[3]].map((edge) => passes.get(edge)?.length), [1, 1]);
+  const boxes = [...places.values()];
+  for (const { x, y } of boxes) assert.ok(x >= 0 && y >= 0 && x + BOX.width <= width && y + BOX.height <= height);
+  for (const { x, y } of [...passes.values()].flat()) assert.ok(!boxes.some((box) => box.x === x && y > box.y - 4 && y < box.y + BOX.height + 4));
+  // Services that nobody calls stand side by side; none at all is no error.
+  assert.equal(new Set([...laidOut({ services: ["a", "b"], edges: [] }).places.values()].map(({ x }) => x)).size, 2);
+  assert.equal(laidOut({ services: [], edges: [] }).places.size, 0);
 });

@@ -78,9 +78,14 @@ async function answered(request, signal) {
     if (signal?.aborted) throw error;
     throw new Problem({ title: "no answer", status: 0, detail: "the aggregator does not answer; is it running?" });
   }
-  if (response.ok) return response.json();
   if (response.status === 401) locked();
-  throw new Problem(await problemOf(response));
+  if (!response.ok) throw new Problem(await problemOf(response));
+  try {
+    return await response.json();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Problem({ title: "answer cut off", status: 0, detail: "the answer ended before it was whole; ask again" });
+  }
 }
 
 /** @param {Parameters} parameters */
@@ -95,7 +100,8 @@ async function problemOf(response) {
     const answer = await response.json();
     return { ...answer, status: response.status };
   } catch {
-    return { title: response.statusText || "the request failed", status: response.status };
+    // Not in the aggregator's words: something on the way to it, or it broke off.
+    return { title: "no answer", status: response.status, detail: `asking for ${new URL(response.url).pathname} came to status ${response.status}${response.statusText === "" ? "" : ` (${response.statusText})`}` };
   }
 }
 

@@ -1,11 +1,28 @@
 // Where the reader is. The address holds all state: a page that is opened from a copied address looks the same.
 import { useEffect, useState } from "../vendor/hooks.js";
 
+/** Browsers refuse to be told an address too often (Chromium: 200 times in 10 s), and a wheel turns faster than that. */
+const WRITE_MS = 100;
+
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
+/** What the browser shows follows this within WRITE_MS. */
+let here = globalThis.location?.href ?? "";
+let written = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let writing;
+
 const changed = () => {
   for (const listener of listeners) listener();
+};
+
+const write = () => {
+  clearTimeout(writing);
+  writing = undefined;
+  if (here === location.href) return;
+  written = performance.now();
+  history.replaceState(null, "", here);
 };
 
 /**
@@ -14,11 +31,20 @@ const changed = () => {
  * @param {{replace?: boolean, keepFocus?: boolean}} [how]
  */
 export function navigate(to, how = {}) {
-  const url = new URL(to, location.href);
-  if (url.href === location.href) return;
-  const elsewhere = url.pathname !== location.pathname;
-  if (how.replace) history.replaceState(null, "", url);
-  else history.pushState(null, "", url);
+  const from = new URL(here);
+  const url = new URL(to, from);
+  if (url.href === from.href) return;
+  const elsewhere = url.pathname !== from.pathname;
+  if (how.replace) {
+    here = url.href;
+    const wait = written + WRITE_MS - performance.now();
+    if (wait <= 0) write();
+    else writing ??= setTimeout(write, wait);
+  } else {
+    write();
+    here = url.href;
+    history.pushState(null, "", here);
+  }
   changed();
   if (elsewhere && !how.keepFocus) {
     scrollTo(0, 0);
@@ -29,7 +55,13 @@ export function navigate(to, how = {}) {
 
 /** Has links of ours change the page instead of loading it anew. */
 export function start() {
-  addEventListener("popstate", changed);
+  addEventListener("popstate", () => {
+    clearTimeout(writing);
+    writing = undefined;
+    here = location.href;
+    changed();
+  });
+  addEventListener("pagehide", write);
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest("a") : null;
@@ -43,9 +75,9 @@ export function start() {
 
 /** The path and the parameters; the component is drawn anew when they change. */
 export function useAddress() {
-  const [href, setHref] = useState(location.href);
+  const [href, setHref] = useState(here);
   useEffect(() => {
-    const listener = () => setHref(location.href);
+    const listener = () => setHref(here);
     listeners.add(listener);
     listener();
     return () => void listeners.delete(listener);
@@ -59,7 +91,7 @@ export function useAddress() {
  * @param {Record<string, string | number | null | undefined>} changes
  */
 export function withParameters(changes) {
-  const url = new URL(location.href);
+  const url = new URL(here);
   for (const [name, value] of Object.entries(changes)) {
     if (value == null || value === "") url.searchParams.delete(name);
     else url.searchParams.set(name, String(value));

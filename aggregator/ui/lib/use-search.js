@@ -83,10 +83,11 @@ export function useSearch(asked, turn, off) {
 /**
  * Records as they come in.
  * @param {string} q
+ * @param {number} turn begins anew when it changes
  * @param {boolean} on
  */
-export function useTail(q, on) {
-  const [state, setState] = useState({ records: /** @type {LogRecord[]} */ ([]), waiting: 0, paused: false, dropped: 0, droppedUnknown: false, connected: false, forgotten: 0, problem: /** @type {Error | null} */ (null) });
+export function useTail(q, turn, on) {
+  const [state, setState] = useState({ records: /** @type {LogRecord[]} */ ([]), waiting: 0, paused: false, dropped: 0, droppedUnknown: false, connected: false, lost: false, forgotten: 0, problem: /** @type {Error | null} */ (null) });
   const held = useRef(state);
   const fresh = useRef(/** @type {LogRecord[]} */ ([]));
   const put = (/** @type {Partial<typeof state>} */ changes) => {
@@ -102,7 +103,7 @@ export function useTail(q, on) {
   useEffect(() => {
     if (!on) return;
     fresh.current = [];
-    put({ records: [], waiting: 0, paused: false, dropped: 0, droppedUnknown: false, connected: false, forgotten: 0, problem: null });
+    put({ records: [], waiting: 0, paused: false, dropped: 0, droppedUnknown: false, connected: false, lost: false, forgotten: 0, problem: null });
     const controller = new AbortController();
     /** @type {EventSource | null} */
     let events = null;
@@ -127,10 +128,10 @@ export function useTail(q, on) {
       }
       if (controller.signal.aborted) return;
       events = new EventSource(address("/api/v1/logs/tail", { q }));
-      events.onopen = () => put({ connected: true, problem: null });
+      events.onopen = () => put({ connected: true, lost: false, problem: null });
       events.onerror = () => {
         if (events?.readyState === EventSource.CLOSED) locked();
-        put({ connected: false, problem: events?.readyState === EventSource.CLOSED ? new Error("the aggregator refused the tail; too many may be followed already") : null });
+        put({ connected: false, lost: true, problem: events?.readyState === EventSource.CLOSED ? new Error("the aggregator refused the tail; too many may be followed already") : null });
       };
       events.addEventListener("record", (event) => fresh.current.push(JSON.parse(/** @type {MessageEvent} */ (event).data)));
       events.addEventListener("dropped", (event) => {
@@ -144,7 +145,7 @@ export function useTail(q, on) {
       events?.close();
       clearInterval(timer);
     };
-  }, [q, on]);
+  }, [q, turn, on]);
   const pause = useCallback((/** @type {boolean} */ paused) => {
     put({ paused });
     if (!paused) show();

@@ -22,7 +22,7 @@ export function useTransaction(id, filter) {
   const key = JSON.stringify([id, filter]);
   const [state, setState] = useState({
     key: "", transaction: /** @type {Transaction | null} */ (null), records: /** @type {LogRecord[]} */ ([]),
-    cursor: /** @type {string | null} */ (null), problem: /** @type {Error | null} */ (null), loading: true, live: false,
+    cursor: /** @type {string | null} */ (null), problem: /** @type {Error | null} */ (null), loading: true, live: false, lost: false,
   });
   const [turn, setTurn] = useState(0);
   const held = useRef(state);
@@ -37,7 +37,7 @@ export function useTransaction(id, filter) {
   const load = useCallback(async (/** @type {AbortSignal} */ signal) => {
     try {
       while (held.current.cursor !== null && held.current.records.length < wanted.current && !signal.aborted) {
-        put({ loading: true });
+        put({ loading: true, problem: null });
         const page = /** @type {Transaction} */ (await ask(transactionPath(id), { ...filter, limit: NEXT, cursor: held.current.cursor }, signal));
         if (signal.aborted) return;
         put({ records: [...held.current.records, ...page.records], cursor: page.next_cursor });
@@ -55,7 +55,7 @@ export function useTransaction(id, filter) {
     wanted.current = EAGER;
     const known = held.current.transaction;
     // With another filter it is the same transaction: lanes and verdict stay while its records are asked for.
-    put({ key, transaction: known && JSON.parse(held.current.key || "[null]")[0] === id ? known : null, records: [], cursor: null, problem: null, loading: true, live: false });
+    put({ key, transaction: known && JSON.parse(held.current.key || "[null]")[0] === id ? known : null, records: [], cursor: null, problem: null, loading: true, live: false, lost: false });
     /** @type {EventSource | null} */
     let events = null;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -80,6 +80,7 @@ export function useTransaction(id, filter) {
     const listen = () => {
       events = new EventSource(address(`${transactionPath(id)}/stream`, filter));
       put({ live: true });
+      events.onopen = () => put({ lost: false });
       events.addEventListener("records", (event) => {
         const { records } = JSON.parse(/** @type {MessageEvent} */ (event).data);
         // Of one that is loaded in part, what comes in stands behind what is loaded.
@@ -96,9 +97,11 @@ export function useTransaction(id, filter) {
         events?.close();
         put({ live: false });
         // What was settled is asked for once more, so that the page holds exactly what the aggregator answers.
-        void refresh();
+        refresh().catch((error) => signal.aborted || put({ problem: error }));
       });
       events.onerror = () => {
+        put({ lost: true });
+        // The browser tries again by itself, unless it was refused.
         if (events?.readyState !== EventSource.CLOSED) return;
         events = null;
         timer = setTimeout(poll, POLL_MS);
@@ -114,9 +117,10 @@ export function useTransaction(id, filter) {
     const poll = async () => {
       try {
         if (!document.hidden) await refresh();
-        put({ live: open() });
+        put({ live: open(), lost: false });
       } catch (error) {
         if (isAborted(error) || signal.aborted) return;
+        put({ lost: true });
       }
       if (!signal.aborted && open()) timer = setTimeout(poll, POLL_MS);
     };

@@ -5,7 +5,7 @@ import { onPreference } from "./preferences.js";
 
 /**
  * @template T
- * @typedef {{value: T | null, problem: Error | null, loading: boolean, again: () => void}} Answer
+ * @typedef {{value: T | null, at: number, problem: Error | null, loading: boolean, again: () => void}} Answer at: when the value came, in milliseconds
  */
 
 /**
@@ -18,7 +18,7 @@ import { onPreference } from "./preferences.js";
  * @returns {Answer<T>}
  */
 export function useAnswer(key, question, how = {}) {
-  const [state, setState] = useState(/** @type {{key: string | null, value: T | null, problem: Error | null, loading: boolean}} */ ({ key, value: null, problem: null, loading: key !== null }));
+  const [state, setState] = useState(/** @type {{key: string | null, value: T | null, at: number, problem: Error | null, loading: boolean}} */ ({ key, value: null, at: 0, problem: null, loading: key !== null }));
   const [turn, setTurn] = useState(0);
   const latest = useRef(question);
   latest.current = question;
@@ -31,10 +31,10 @@ export function useAnswer(key, question, how = {}) {
       setState((before) => ({ ...before, loading: true }));
       try {
         const value = await latest.current(controller.signal);
-        if (!controller.signal.aborted) setState({ key, value, problem: null, loading: false });
+        if (!controller.signal.aborted) setState({ key, value, at: Date.now(), problem: null, loading: false });
       } catch (error) {
         if (controller.signal.aborted || isAborted(error)) return;
-        setState((before) => ({ key, value: before.key === key ? before.value : null, problem: /** @type {Error} */ (error), loading: false }));
+        setState((before) => ({ ...before, key, value: before.key === key ? before.value : null, problem: /** @type {Error} */ (error), loading: false }));
       }
       if (how.every && !controller.signal.aborted) timer = setTimeout(wait, how.every);
     };
@@ -52,6 +52,7 @@ export function useAnswer(key, question, how = {}) {
   const stale = state.key !== key;
   return {
     value: stale && how.fresh ? null : state.value,
+    at: state.at,
     problem: stale ? null : state.problem,
     loading: key !== null && (state.loading || stale),
     again,

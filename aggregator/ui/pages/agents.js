@@ -8,7 +8,7 @@ import { full, parse, zone } from "../lib/time.js";
 import { tint } from "../lib/tint.js";
 import { useAnswer, useClock, useTitle } from "../lib/use.js";
 import { health } from "../parts/health.js";
-import { Empty, Failed, Loading } from "../parts/states.js";
+import { Empty, Failed, Loading, Stale } from "../parts/states.js";
 import { term } from "../lib/query.js";
 
 const SOURCES_SHOWN = 200;
@@ -20,10 +20,10 @@ export function AgentsPage() {
   const agents = answer.value?.agents;
   const troubled = agents?.filter((agent) => !["good", ""].includes(health(agent).level)).length ?? 0;
   return html`<div class="stack" style=${{ gap: "14px" }}>
-    <div class="page-head" style=${{ marginBottom: 0 }}><h1>Agents</h1>${agents && agents.length > 0 && html`<p>${troubled === 0 ? html`<span class="row"><span class="dot good"></span>all ${count(agents.length)} ship</span>` : html`<span class="row"><span class="dot warn"></span>${count(troubled)} of ${count(agents.length)} may need a look</span>`}</p>`}</div>
+    <div class="page-head" style=${{ marginBottom: 0 }}><h1>Agents</h1>${agents && agents.length > 0 && !answer.problem && html`<p>${troubled === 0 ? html`<span class="row"><span class="dot good"></span>all ${count(agents.length)} ship</span>` : html`<span class="row"><span class="dot warn"></span>${count(troubled)} of ${count(agents.length)} may need a look</span>`}</p>`}</div>
     ${answer.problem && !agents ? html`<div class="card"><${Failed} problem=${answer.problem} again=${answer.again} /></div>` : !agents ? html`<div class="card"><${Loading} rows=${6} what="Loading agents" /></div>` : agents.length === 0
       ? html`<div class="card"><${Empty} title="No agent has said hello yet"><p>On a host with logs: <code>clew-agent run --config agent.toml</code></p></${Empty}></div>`
-      : html`${answer.problem && html`<div class="note error" role="alert"><p>${answer.problem.message} What is below is how it was.</p></div>`}${agents.map((agent) => html`<${One} key=${agent.agent_id} agent=${agent} open=${agents.length <= 3} />`)}`}
+      : html`<${Stale} answer=${answer} />${agents.map((agent) => html`<${One} key=${agent.agent_id} agent=${agent} open=${agents.length <= 3} />`)}`}
   </div>`;
 }
 

@@ -10,7 +10,7 @@ import { Briefs } from "../parts/briefs.js";
 import { health } from "../parts/health.js";
 import { Omni } from "../parts/omni.js";
 import { Sparkline } from "../parts/sparkline.js";
-import { Empty, Failed, Loading } from "../parts/states.js";
+import { Empty, Failed, Loading, Stale } from "../parts/states.js";
 
 const EVERY_MS = 10_000;
 
@@ -36,7 +36,7 @@ function Recent({ title, parameters, empty, more }) {
   const answer = useAnswer(title, (signal) => /** @type {Promise<import("../types.js").TransactionsAnswer>} */ (ask("/api/v1/transactions", parameters, signal)), { every: EVERY_MS });
   const briefs = answer.value?.transactions;
   return html`<section class="card" aria-label=${title}>
-    <header><h2 class="grow">${title}</h2><a class="small" href=${more}>all</a></header>
+    <header><h2 class="grow">${title}</h2><${Stale} compact answer=${answer} /><a class="small" href=${more}>all</a></header>
     ${answer.problem && !briefs ? html`<${Failed} compact problem=${answer.problem} again=${answer.again} />` : !briefs ? html`<${Loading} rows=${5} />` : briefs.length === 0 ? html`<${Empty} compact title=${empty} />` : html`<${Briefs} briefs=${briefs} />`}
   </section>`;
 }
@@ -45,7 +45,7 @@ function Services() {
   const answer = useAnswer("services", (signal) => /** @type {Promise<import("../types.js").ServicesAnswer>} */ (ask("/api/v1/services", { from: "-1h" }, signal)), { every: EVERY_MS });
   const { value } = answer;
   return html`<section class="card" aria-label="Services">
-    <header><h2 class="grow">Services</h2><a class="small" href="/services">graph and rates</a></header>
+    <header><h2 class="grow">Services</h2><${Stale} compact answer=${answer} /><a class="small" href="/services">graph and rates</a></header>
     ${answer.problem && !value ? html`<${Failed} compact problem=${answer.problem} again=${answer.again} />` : !value ? html`<${Loading} rows=${5} />` : value.services.length === 0 ? html`<${Empty} compact title="No service has written anything yet" />` : html`<table class="table">
       <thead><tr><th>Service</th><th>Last hour</th><th class="number">Records/s</th><th class="number">Errors</th></tr></thead>
       <tbody>${value.services.slice(0, 8).map((service) => html`<tr key=${service.service}>
@@ -60,7 +60,7 @@ function Agents() {
   const answer = useAnswer("agents", (signal) => /** @type {Promise<import("../types.js").AgentsAnswer>} */ (ask("/api/v1/status/agents", {}, signal)), { every: 5_000 });
   const agents = answer.value?.agents;
   return html`<section class="card" aria-label="Agents">
-    <header><h2 class="grow">Agents</h2><a class="small" href="/agents">sources and clocks</a></header>
+    <header><h2 class="grow">Agents</h2><${Stale} compact answer=${answer} /><a class="small" href="/agents">sources and clocks</a></header>
     ${answer.problem && !agents ? html`<${Failed} compact problem=${answer.problem} again=${answer.again} />` : !agents ? html`<${Loading} rows=${3} />` : agents.length === 0
       ? html`<${Empty} compact title="No agent has said hello yet"><p>Start one with <code>clew-agent run --config agent.toml</code></p></${Empty}>`
       : html`<table class="table"><thead><tr><th>Host</th><th>State</th><th class="number">Behind</th><th class="number">Files</th></tr></thead><tbody>${agents.slice(0, 8).map((agent) => {

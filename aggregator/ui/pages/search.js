@@ -11,6 +11,7 @@ import { inRow, visible } from "../lib/text.js";
 import { clock, day, full, resolve } from "../lib/time.js";
 import { tint } from "../lib/tint.js";
 import { useAnswer, useTitle } from "../lib/use.js";
+import { placeOf, useLinkedRecord } from "../lib/use-record.js";
 import { useSearch, useTail } from "../lib/use-search.js";
 import { Details } from "../parts/details.js";
 import { Facets } from "../parts/facets.js";
@@ -38,14 +39,15 @@ export function SearchPage() {
   const columns = (parameters.get("columns") ?? "").split(",").filter(Boolean);
   const [turn, setTurn] = useState(0);
   const [selected, setSelected] = useState(-1);
-  const [detailed, setDetailed] = useState(/** @type {LogRecord | null} */ (null));
+  const linked = parameters.get("record") ?? "";
+  const [detailed, setDetailed] = useLinkedRecord(linked, (record) => navigate(withParameters({ record: record && placeOf(record) }), { replace: true }));
   const [facetsShown, setFacetsShown] = useState(false);
   const handle = useRef(/** @type {import("../parts/virtual-list.js").Handle | null} */ (null));
   const raw = preference("lines") === "raw";
   const range = { from: from === "all" ? "" : from, to };
 
   const search = useSearch({ q, ...range, order }, turn, tailing);
-  const tail = useTail(q, tailing);
+  const tail = useTail(q, turn, tailing);
   const key = JSON.stringify([q, from, to, turn]);
   const broken = search.problem instanceof Problem && search.problem.status === 400;
   const histogram = useAnswer(tailing ? null : key, (signal) => /** @type {Promise<import("../types.js").HistogramAnswer>} */ (ask("/api/v1/logs/histogram", { q, ...range }, signal)));
@@ -62,9 +64,9 @@ export function SearchPage() {
   };
   /** @param {string} query */
   const onRun = (query) => {
+    if (query !== q) return change({ q: query, record: null });
     setDetailed(null);
-    if (query === q) setTurn(turn + 1);
-    else change({ q: query });
+    setTurn(turn + 1);
   };
   /** @param {string} term */
   const onTerm = (term) => change({ q: toggled(q, term) });
@@ -74,10 +76,7 @@ export function SearchPage() {
     setDetailed(null);
     handle.current?.focus();
   };
-  const setTail = (/** @type {boolean} */ on) => {
-    setDetailed(null);
-    change({ tail: on ? 1 : null });
-  };
+  const setTail = (/** @type {boolean} */ on) => change({ tail: on ? 1 : null, record: null });
   const toTransaction = () => {
     const id = (records[selected] ?? detailed)?.ids[0];
     if (id) navigate(`/t/${encodeURIComponent(id.value)}`);
@@ -95,6 +94,14 @@ export function SearchPage() {
   useEffect(() => {
     if (detailed && selected >= 0 && records[selected]) setDetailed(records[selected]);
   }, [selected]);
+  // A record that the address names is marked as soon as it is among those that were found.
+  useEffect(() => {
+    if (linked === "" || selected >= 0 || records.length === 0) return;
+    const at = records.findIndex((record) => placeOf(record) === linked);
+    if (at < 0) return;
+    setSelected(at);
+    requestAnimationFrame(() => handle.current?.reveal(at, "center"));
+  }, [linked, records]);
 
   const days = records.length > 0 && !tailing && day(records[0].time) !== day(records[records.length - 1].time);
   const template = `${days ? 176 : 104}px minmax(76px, 120px) 46px ${columns.map(() => "minmax(60px, 150px)").join(" ")} minmax(0, 1fr)`;
@@ -125,7 +132,8 @@ export function SearchPage() {
         <div class="main">
           <div class="toolbar">
             ${tailing
-              ? html`<h2 class="row"><span class="live"><span class="dot" style=${tail.paused || !tail.connected ? { background: "var(--quiet)", animation: "none" } : {}}></span></span>${tail.paused ? "Paused" : tail.connected ? "Live" : "Connecting"}</h2>
+              ? html`<h2 class="row"><span class="live"><span class="dot" style=${tail.paused || !tail.connected ? { background: "var(--quiet)", animation: "none" } : {}}></span></span>${tail.paused ? "Paused" : tail.connected ? "Live" : tail.problem ? "Ended" : tail.lost ? "Connection lost, trying again" : "Connecting"}</h2>
+                <span class="visually-hidden" role="status">${tail.lost && !tail.problem ? "The connection is lost" : ""}</span>
                 <button type="button" class="button" aria-pressed=${tail.paused} onClick=${() => tail.pause(!tail.paused)}><${tail.paused ? icons.Play : icons.Pause} />${tail.paused ? (tail.waiting > 0 ? `Go on with ${count(tail.waiting)} new` : "Go on") : "Pause"}</button>
                 <button type="button" class="button quiet" onClick=${tail.clear}>Empty</button>`
               : html`<h2>Records</h2>
@@ -138,12 +146,12 @@ export function SearchPage() {
           ${(tail.dropped > 0 || tail.droppedUnknown) && tailing && html`<div class="note warn" role="status" style=${{ margin: "8px 12px" }}><${icons.Alert} /><p>${tail.dropped > 0 ? `${plural(tail.dropped, "record")} came faster than this page took them, and ${tail.dropped === 1 ? "is" : "are"} not shown.` : ""} ${tail.droppedUnknown ? "The connection was lost, and nobody knows what came meanwhile." : ""} A search finds them.</p></div>`}
           <div class="head-row" style=${{ gridTemplateColumns: template }} aria-hidden="true"><span class="at">Time</span><span>Service</span><span>Level</span>${columns.map((name) => html`<span>${visible(name)}</span>`)}<span>Line</span></div>
           <div class=${classes("progress", !tailing && search.busy && "busy")} role="presentation"></div>
-          ${problem && !(problem instanceof Problem && problem.answer.position) && html`<${Failed} problem=${problem} again=${() => setTurn(turn + 1)} />`}
+          ${problem && !(problem instanceof Problem && problem.answer.position) && html`<${Failed} compact=${records.length > 0} problem=${problem} again=${!tailing && records.length > 0 ? search.goOn : () => setTurn(turn + 1)} />`}
           ${records.length === 0
             ? problem
               ? problem instanceof Problem && problem.answer.position ? html`<${Empty} title="This query cannot be read"><p>The mistake is underlined above.</p></${Empty}>` : html`<div class="grow"></div>`
               : tailing
-                ? html`<${Empty} title=${tail.connected ? "Waiting for records" : "Connecting"}><p>${q === "" ? "What comes in" : "What fulfils the query"} is shown here, the newest at the bottom.</p></${Empty}>`
+                ? html`<${Empty} title=${tail.connected ? "Waiting for records" : tail.lost ? "Connection lost, trying again" : "Connecting"}><p>${q === "" ? "What comes in" : "What fulfils the query"} is shown here, the newest at the bottom.</p></${Empty}>`
                 : search.busy
                   ? search.scanned.records > 0 ? html`<${Empty} title="Nothing yet"><p>${count(search.scanned.records)} records, ${bytes(search.scanned.bytes)} were looked at.</p><div class="row"><button type="button" class="button" onClick=${search.stop}>Stop</button></div></${Empty}>` : html`<${Loading} rows=${10} what="Searching" />`
                   : html`<${Nothing} q=${q} from=${from} stopped=${search.stopped} onRange=${(/** @type {string} */ from) => change({ from, to: null })} />`

@@ -4,23 +4,24 @@ import { ask } from "../lib/api.js";
 import { bytes, count } from "../lib/format.js";
 import { visible } from "../lib/text.js";
 import { useAnswer, useTitle } from "../lib/use.js";
-import { Empty, Failed, Loading } from "../parts/states.js";
+import { Empty, Failed, Loading, Stale } from "../parts/states.js";
 
 export function StoragePage() {
   useTitle("Storage");
   const answer = useAnswer("storage", (signal) => /** @type {Promise<import("../types.js").StorageAnswer>} */ (ask("/api/v1/status/storage", {}, signal)), { every: 5_000 });
   const ready = useAnswer("ready", async (signal) => {
     const response = await fetch("/readyz", { signal });
-    return /** @type {Promise<any>} */ (response.json().catch(() => ({})));
+    return /** @type {Promise<import("../types.js").ReadyAnswer>} */ (response.json());
   }, { every: 5_000 });
   const { value } = answer;
   if (answer.problem && !value) return html`<div class="card"><${Failed} problem=${answer.problem} again=${answer.again} /></div>`;
   if (!value) return html`<div class="card"><${Loading} rows=${6} what="Loading" /></div>`;
   const most = Math.max(1, ...value.partitions.map((partition) => partition.bytes));
-  const troubles = Object.entries(ready.value?.troubles ?? ready.value?.parts ?? {}).filter(([, why]) => typeof why === "string" && why !== "ok");
+  const troubles = (ready.value?.checks ?? []).filter((check) => !check.ok);
   return html`<div class="stack" style=${{ gap: "14px" }}>
-    <div class="page-head" style=${{ marginBottom: 0 }}><h1>Storage</h1><p class="row"><span class=${classes("dot", value.healthy ? "good" : "error")}></span>${value.healthy ? "everything works" : html`<span class="is-error">something does not work</span>`}</p></div>
-    ${troubles.length > 0 && html`<div class="note error" role="alert"><div>${troubles.map(([part, why]) => html`<p><strong>${part}</strong>: ${String(why)}</p>`)}</div></div>`}
+    <div class="page-head" style=${{ marginBottom: 0 }}><h1>Storage</h1>${!answer.problem && html`<p class="row"><span class=${classes("dot", value.healthy ? "good" : "error")}></span>${value.healthy ? "everything works" : html`<span class="is-error">something does not work</span>`}</p>`}</div>
+    <${Stale} answer=${answer} />
+    ${!answer.problem && troubles.length > 0 && html`<div class="note error" role="alert"><div>${troubles.map(({ name, detail }) => html`<p><strong>${name}</strong>: ${visible(detail)}</p>`)}</div></div>`}
     <dl class="tiles">
       <div><dt>Records</dt><dd>${count(value.records)}</dd></div>
       <div><dt>On disk</dt><dd>${bytes(value.disk_bytes)}</dd></div>

@@ -11,6 +11,7 @@ import { bounded, inRow, visible } from "../lib/text.js";
 import { between, full, zone } from "../lib/time.js";
 import { tint } from "../lib/tint.js";
 import { useAnswer, useCell, useTitle } from "../lib/use.js";
+import { placeOf } from "../lib/use-record.js";
 import { useTransaction } from "../lib/use-transaction.js";
 import { Comparison } from "../parts/comparison.js";
 import { Details, searchAddress } from "../parts/details.js";
@@ -49,9 +50,9 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
   const { records } = loaded;
   const [unfolded, setUnfolded] = useState(/** @type {Set<number>} */ (new Set()));
   const [selected, setSelected] = useState(-1);
-  const [detailed, setDetailed] = useState(/** @type {LogRecord | null} */ (null));
+  const [detailed, setShown] = useState(/** @type {LogRecord | null} */ (null));
   const sight = useCell(/** @type {{begin: number, end: number} | null} */ (null));
-  const [clocks, setClocks] = useState(false);
+  const clocks = parameters.get("clocks") === "1";
   const [seek, setSeek] = useState(/** @type {{lane: number | null, ns: number} | {index: number} | null} */ (null));
   const handle = useRef(/** @type {import("../parts/virtual-list.js").Handle | null} */ (null));
   const raw = preference("lines") === "raw";
@@ -78,12 +79,18 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
   };
   const current = selected >= 0 ? recordAt(selected) : null;
 
-  // A link to a record: seen as soon as it is loaded.
+  // A link to a record: seen as soon as it is loaded. The address goes with what is shown.
   const linked = parameters.get("record");
   const shownLink = useRef("");
+  /** @param {LogRecord | null} record */
+  const setDetailed = (record) => {
+    setShown(record);
+    shownLink.current = record ? placeOf(record) : "";
+    navigate(withParameters({ record: shownLink.current }), { replace: true });
+  };
   useEffect(() => {
     if (!linked || shownLink.current === linked || records.length === 0) return;
-    const at = records.findIndex((record) => `${record.source_id}:${record.position}` === linked);
+    const at = records.findIndex((record) => placeOf(record) === linked);
     if (at < 0) {
       if (loaded.cursor !== null) loaded.want(records.length + 1);
       return;
@@ -193,10 +200,10 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
       <div class="actions">
         <button type="button" class="button" aria-pressed=${compare} onClick=${() => navigate(withParameters({ compare: compare ? null : 1 }))}><${icons.Compare} />Compare</button>
         <${Export} id=${asked} bridge=${bridge} />
-        <button type="button" class="button" onClick=${() => copy(permalink(transaction.id, bridge), "Link")}><${icons.Link} />Copy link</button>
+        <button type="button" class="button" onClick=${() => copy(permalink(transaction.id), "Link")}><${icons.Link} />Copy link</button>
       </div>
     </header>
-    <${Verdict} completeness=${transaction.completeness} live=${loaded.live} />
+    <${Verdict} completeness=${transaction.completeness} live=${loaded.live} lost=${loaded.lost} />
     <${Cut} meta=${transaction.meta} />
     ${loaded.problem && html`<div class="note error" role="alert"><${icons.Alert} /><p class="grow">${loaded.problem.message}</p><button type="button" class="button small" onClick=${loaded.again}>Try again</button></div>`}
     <dl class="facts">
@@ -208,7 +215,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
     </dl>
     ${compare && html`<${Comparison} id=${asked} onClose=${() => navigate(withParameters({ compare: null }))} />`}
     ${(transaction.lanes?.length ?? 0) > 0 && html`<${Waterfall} transaction=${transaction} begin=${begin} span=${span} records=${records} whole=${loaded.cursor === null && !filtered && records.length > 0} zoom=${zoom} onZoom=${onZoom}
-      sight=${sight} selected=${current} off=${services} onService=${onService} onPick=${(/** @type {number | null} */ lane, /** @type {number} */ ns) => setSeek({ lane, ns })} clocks=${clocks} onClocks=${() => setClocks(!clocks)} />`}
+      sight=${sight} selected=${current} off=${services} onService=${onService} onPick=${(/** @type {number | null} */ lane, /** @type {number} */ ns) => setSeek({ lane, ns })} clocks=${clocks} onClocks=${() => navigate(withParameters({ clocks: clocks ? null : 1 }), { replace: true })} />`}
     <section class="card records" aria-label="Records">
       <div class="main">
         <div class="toolbar">
@@ -245,7 +252,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
           <span class="hide-small"><kbd>j</kbd> <kbd>k</kbd> move · <kbd>n</kbd> next error · <kbd>?</kbd> keys</span>
         </div>
       </div>
-      ${detailed && html`<${Details} record=${detailed} onClose=${close} transaction=${transaction.id} base=${withParameters({ record: `${detailed.source_id}:${detailed.position}` })}
+      ${detailed && html`<${Details} record=${detailed} onClose=${close} transaction=${transaction.id} base=${withParameters({ record: placeOf(detailed) })}
         heading=${html`${visible(detailed.service)} <span class="faint mono">${offset(between(begin, detailed.at ?? detailed.time), span)} s</span>`} />`}
     </section>
   </div>`;
@@ -360,8 +367,8 @@ function Unknown({ id, problem, again }) {
   </div></div>`;
 }
 
-/** @param {string} id @param {string} bridge */
-const permalink = (id, bridge) => `${location.origin}/t/${encodeURIComponent(id)}${bridge === "off" ? "?bridge=off" : ""}`;
+/** The page as it is shown, under the ID's own spelling. @param {string} id */
+const permalink = (id) => `${location.origin}/t/${encodeURIComponent(id)}${new URL(withParameters({}), location.href).search}`;
 
 /** @param {string[]} times */
 const earliest = (times) => times.reduce((least, time) => (between(least, time) < 0 ? time : least));

@@ -9,7 +9,7 @@ import { full, zone } from "../lib/time.js";
 import { tint } from "../lib/tint.js";
 import { useAnswer, useTitle } from "../lib/use.js";
 import { Scatter } from "../parts/scatter.js";
-import { Cut, Empty, Failed, Loading } from "../parts/states.js";
+import { Cut, Empty, Failed, Loading, sentence } from "../parts/states.js";
 import { TimePicker } from "../parts/time-picker.js";
 
 const FROM = "-1h";
@@ -28,17 +28,17 @@ export function TransactionsPage() {
   const key = JSON.stringify(asked);
   const answer = useAnswer(key, (signal) => /** @type {Promise<import("../types.js").TransactionsAnswer>} */ (ask("/api/v1/transactions", { ...asked, limit: PAGE }, signal)));
   const services = useAnswer("services", (signal) => /** @type {Promise<import("../types.js").ServicesAnswer>} */ (ask("/api/v1/services", {}, signal)));
-  const [more, setMore] = useState(/** @type {{key: string, list: import("../types.js").Brief[], cursor: string | null, busy: boolean}} */ ({ key: "", list: [], cursor: null, busy: false }));
+  const [more, setMore] = useState(/** @type {{key: string, list: import("../types.js").Brief[], cursor: string | null, busy: boolean, problem: string}} */ ({ key: "", list: [], cursor: null, busy: false, problem: "" }));
   useEffect(() => {
-    if (answer.value) setMore({ key, list: [], cursor: answer.value.next_cursor, busy: false });
+    if (answer.value) setMore({ key, list: [], cursor: answer.value.next_cursor, busy: false, problem: "" });
   }, [answer.value]);
   const load = async () => {
-    setMore({ ...more, busy: true });
+    setMore({ ...more, busy: true, problem: "" });
     try {
       const next = /** @type {import("../types.js").TransactionsAnswer} */ (await ask("/api/v1/transactions", { ...asked, limit: PAGE, cursor: more.cursor }));
-      setMore((before) => (before.key === key ? { key, list: [...before.list, ...next.transactions], cursor: next.next_cursor, busy: false } : before));
-    } catch {
-      setMore((before) => ({ ...before, busy: false }));
+      setMore((before) => (before.key === key ? { key, list: [...before.list, ...next.transactions], cursor: next.next_cursor, busy: false, problem: "" } : before));
+    } catch (error) {
+      setMore((before) => (before.key === key ? { ...before, busy: false, problem: sentence(/** @type {Error} */ (error).message) } : before));
     }
   };
   const { value } = answer;
@@ -84,7 +84,7 @@ export function TransactionsPage() {
               <td class="number"><${Meter} part=${brief.duration_ns} of=${summary?.duration_ns?.max ?? 0} />${duration(brief.duration_ns)}</td>
               <td class="number">${count(brief.records)}</td>
               <td class=${classes("number", brief.errors > 0 && "is-error")}>${brief.errors > 0 ? count(brief.errors) : html`<span class="faint">none</span>`}</td></tr>`)}</tbody></table></div>
-            ${more.cursor !== null && more.key === key && html`<div class="foot"><button type="button" class="button small" disabled=${more.busy} onClick=${load}>${more.busy ? "Loading…" : "Load more"}</button><span>${count(briefs.length)} of ${count(summary?.transactions)} are listed</span></div>`}
+            ${more.cursor !== null && more.key === key && html`<div class="foot"><button type="button" class="button small" disabled=${more.busy} onClick=${load}>${more.busy ? "Loading…" : "Load more"}</button><span>${count(briefs.length)} of ${count(summary?.transactions)} are listed</span><span class="is-error" role="status">${more.problem}</span></div>`}
           </section>`}`}
   </div>`;
 }

@@ -21,6 +21,36 @@ const load = () =>
 export const colour = (name) => resolved(`var(--${name})`);
 
 /**
+ * Has a finger mark a range of time, as the pointer does; up and down it scrolls the page.
+ * @param {any} plot
+ */
+export function brushByTouch(plot) {
+  const over = /** @type {HTMLElement} */ (plot.over);
+  over.style.touchAction = "pan-y";
+  /** @type {number | null} */
+  let begin = null;
+  const at = (/** @type {PointerEvent} */ event) => Math.max(0, Math.min(over.clientWidth, event.clientX - over.getBoundingClientRect().left));
+  /** @param {PointerEvent} event @param {boolean} done */
+  const mark = (event, done) => {
+    const [left, right] = [Math.min(begin ?? 0, at(event)), Math.max(begin ?? 0, at(event))];
+    plot.setSelect({ left, width: right - left, top: 0, height: over.clientHeight }, done && right - left > 10);
+    if (done && right - left <= 10) plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  };
+  over.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "mouse") begin = at(event);
+  });
+  over.addEventListener("pointermove", (event) => begin !== null && mark(event, false));
+  over.addEventListener("pointerup", (event) => {
+    if (begin !== null) mark(event, true);
+    begin = null;
+  });
+  over.addEventListener("pointercancel", () => {
+    begin = null;
+    plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  });
+}
+
+/**
  * @param {{
  *   build: (uPlot: any, size: {width: number, height: number}) => {options: any, data: any}, depends: unknown[], height: number, label: string,
  * }} props `build` is called again when something of `depends` changes; `label` says in words what is drawn

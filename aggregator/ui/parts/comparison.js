@@ -6,7 +6,7 @@ import { inRow, visible } from "../lib/text.js";
 import { full } from "../lib/time.js";
 import { useAnswer } from "../lib/use.js";
 import { Briefs } from "./briefs.js";
-import { Empty, Failed, Loading, upper } from "./states.js";
+import { Cut, Empty, Failed, Loading, upper } from "./states.js";
 import * as icons from "./icons.js";
 
 const KINDS = /** @type {Record<string, [string, string]>} */ ({
@@ -22,6 +22,7 @@ export function Comparison({ id, onClose }) {
     <header><h2>Compared with similar ones</h2>
       <span class="small dim grow clip">${value && value.compared > 0 ? html`${plural(value.compared, "transaction")} that began at ${visible(value.entry_service ?? "the same service")}${value.from && value.to ? html`, ${full(value.from)} to ${full(value.to)}` : ""}` : ""}</span>
       <button type="button" class="button quiet icon small" aria-label="Close the comparison" onClick=${onClose}><${icons.Close} /></button></header>
+    ${value && value.compared > 0 && (value.meta?.warnings?.length ?? 0) > 0 && html`<div style=${{ padding: "10px 14px" }}><${Cut} meta=${value.meta} /></div>`}
     ${answer.problem
       ? html`<${Failed} compact problem=${answer.problem} again=${answer.again} />`
       : !value

@@ -29,7 +29,12 @@ function One({ facet, total, q, onTerm }) {
     ${values.map(({ value, records }) => {
       const text = term(facet.field, value, { number: /^\d+(\.\d+)?$/.test(value) });
       const pressed = has(q, text);
-      return html`<button type="button" key=${value} class="value" aria-pressed=${pressed} disabled=${value.length > 250} title=${inRow(value, 300)} onClick=${(/** @type {MouseEvent} */ event) => onTerm(event.altKey ? `-${text}` : text)}>
+      return html`<button type="button" key=${value} class="value" aria-pressed=${pressed} disabled=${value.length > 250} title=${`${inRow(value, 300)}\nAlt and click, or the key −: all but these`} aria-keyshortcuts="-" onClick=${(/** @type {MouseEvent} */ event) => onTerm(event.altKey ? `-${text}` : text)}
+        onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
+          if (event.key !== "-") return;
+          event.preventDefault();
+          onTerm(`-${text}`);
+        }}>
         <span class="clip">${value === "" ? html`<em class="faint">empty</em>` : visible(inRow(value, 80))}</span><span class="n">${short(records)}</span>
         <span class="bar-fill" style=${{ width: `${(100 * records) / Math.max(1, facet.records)}%` }}></span>
       </button>`;

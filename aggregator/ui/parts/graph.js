@@ -3,12 +3,8 @@ import { html, classes } from "../lib/html.js";
 import { useMemo, useState } from "../vendor/hooks.js";
 import { count, duration, percent, short } from "../lib/format.js";
 import { visible } from "../lib/text.js";
+import { BOX, laidOut } from "../lib/graph-layout.js";
 import { tint } from "../lib/tint.js";
-
-const BOX = { width: 168, height: 52 };
-const GAP = { x: 96, y: 26 };
-
-/** @typedef {import("../types.js").Edge} Edge */
 
 /** @param {{graph: import("../types.js").GraphAnswer, services: import("../types.js").Service[]}} props */
 export function Graph({ graph, services }) {
@@ -24,7 +20,7 @@ export function Graph({ graph, services }) {
       ${graph.edges.map((edge) => {
         const from = place(edge.from);
         const to = place(edge.to);
-        return html`<path key=${`${edge.from} ${edge.to}`} class=${classes("edge", edge.evidence !== "spans" && "guess", (lit === edge.from || lit === edge.to) && "lit")} d=${way(from, to, edge.from === edge.to)} stroke-width=${(1 + 2.5 * Math.sqrt(edge.support / most)).toFixed(2)} marker-end="url(#arrow)">
+        return html`<path key=${`${edge.from} ${edge.to}`} class=${classes("edge", edge.evidence !== "spans" && "guess", (lit === edge.from || lit === edge.to) && "lit")} d=${way(from, to, layout.passes.get(edge) ?? [], edge.from === edge.to)} stroke-width=${(1 + 2.5 * Math.sqrt(edge.support / most)).toFixed(2)} marker-end="url(#arrow)">
           <title>${edge.from} → ${edge.to}: ${count(edge.support)} times, ${edge.evidence === "spans" ? "as spans say" : `as one comes before the other${edge.against ? `, ${count(edge.against)} times the other way` : ""}`}</title></path>`;
       })}
       ${graph.services.map((name) => {
@@ -43,80 +39,28 @@ export function Graph({ graph, services }) {
   </div>`;
 }
 
-/** @param {{x: number, y: number}} from @param {{x: number, y: number}} to @param {boolean} self */
-function way(from, to, self) {
+/**
+ * @param {import("../lib/graph-layout.js").Place} from
+ * @param {import("../lib/graph-layout.js").Place} to
+ * @param {import("../lib/graph-layout.js").Place[]} passes
+ * @param {boolean} self
+ */
+function way(from, to, passes, self) {
   const begin = { x: from.x + BOX.width, y: from.y + BOX.height / 2 };
   if (self) return `M${begin.x - 30} ${from.y}c0 -22 26 -22 26 -2`;
   const end = { x: to.x - 2, y: to.y + BOX.height / 2 };
   if (end.x > begin.x) {
-    const bend = Math.max(30, (end.x - begin.x) / 2);
-    return `M${begin.x} ${begin.y}C${begin.x + bend} ${begin.y} ${end.x - bend} ${end.y} ${end.x} ${end.y}`;
+    let path = `M${begin.x} ${begin.y}`;
+    let at = begin;
+    for (const next of [...passes, end]) {
+      const bend = Math.max(30, (next.x - at.x) / 2);
+      path += `C${at.x + bend} ${at.y} ${next.x - bend} ${next.y} ${next.x} ${next.y}`;
+      at = { x: next.x + BOX.width, y: next.y };
+      if (next !== end) path += `L${at.x} ${at.y}`;
+    }
+    return path;
   }
   // Backwards: below both.
   const low = Math.max(from.y, to.y) + BOX.height + 18;
   return `M${from.x + BOX.width / 2} ${from.y + BOX.height}C${from.x + BOX.width / 2} ${low} ${to.x + BOX.width / 2} ${low} ${to.x + BOX.width / 2} ${to.y + BOX.height + 3}`;
-}
-
-/** @param {import("../types.js").GraphAnswer} graph */
-function laidOut(graph) {
-  const column = new Map(graph.services.map((name) => [name, 0]));
-  const forward = withoutCircles(graph);
-  // The longest way to each: as many rounds as there are services settle it.
-  for (let round = 0; round < graph.services.length; round += 1) {
-    let changed = false;
-    for (const edge of forward) {
-      const wanted = (column.get(edge.from) ?? 0) + 1;
-      if (wanted > (column.get(edge.to) ?? 0)) {
-        column.set(edge.to, wanted);
-        changed = true;
-      }
-    }
-    if (!changed) break;
-  }
-  // When nobody is known to call anybody, they stand side by side.
-  if (forward.length === 0) graph.services.forEach((name, number) => column.set(name, number % 4));
-  /** @type {string[][]} */
-  const columns = [];
-  for (const name of graph.services) (columns[column.get(name) ?? 0] ??= []).push(name);
-  /** @type {Map<string, {x: number, y: number}>} */
-  const places = new Map();
-  const rows = Math.max(1, ...columns.map((names) => names?.length ?? 0));
-  const height = rows * (BOX.height + GAP.y) + GAP.y;
-  columns.forEach((names, number) => {
-    // Beside what calls it: by the middle of those that stand to the left.
-    const middle = (/** @type {string} */ name) => {
-      const callers = forward.filter((edge) => edge.to === name).map((edge) => places.get(edge.from)?.y ?? height / 2);
-      return callers.length === 0 ? height / 2 : callers.reduce((sum, y) => sum + y, 0) / callers.length;
-    };
-    const sorted = [...names].sort((left, right) => middle(left) - middle(right));
-    const begin = (height - sorted.length * (BOX.height + GAP.y) + GAP.y) / 2;
-    sorted.forEach((name, row) => places.set(name, { x: 12 + number * (BOX.width + GAP.x), y: begin + row * (BOX.height + GAP.y) }));
-  });
-  return { places, width: 24 + columns.length * (BOX.width + GAP.x) - GAP.x, height: height + 16 };
-}
-
-/**
- * Without the weakest edge of every circle.
- * @param {import("../types.js").GraphAnswer} graph
- */
-function withoutCircles(graph) {
-  /** @type {Edge[]} */
-  const kept = [];
-  const reaches = (/** @type {string} */ from, /** @type {string} */ to) => {
-    const seen = new Set([from]);
-    const queue = [from];
-    for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-      if (next === to) return true;
-      for (const edge of kept) {
-        if (edge.from !== next || seen.has(edge.to)) continue;
-        seen.add(edge.to);
-        queue.push(edge.to);
-      }
-    }
-    return false;
-  };
-  for (const edge of [...graph.edges].sort((left, right) => right.support - left.support)) {
-    if (edge.from !== edge.to && !reaches(edge.to, edge.from)) kept.push(edge);
-  }
-  return kept;
 }

@@ -1,9 +1,10 @@
-// How many records when, by level; what is marked with the pointer becomes the time that is looked at.
+// How many records when, by level; what is marked with the pointer, a finger or the arrow keys becomes the time that is looked at.
 import { html } from "../lib/html.js";
+import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { count, duration, short } from "../lib/format.js";
 import { clock, clockSeconds, day, full, parse } from "../lib/time.js";
 import { preference } from "../lib/preferences.js";
-import { Chart, colour } from "./chart.js";
+import { brushByTouch, Chart, colour } from "./chart.js";
 
 /** From the bottom to the top of a bar: what is bad stands at the bottom, where heights can be compared. */
 const GROUPS = /** @type {const} */ ([["error", "error-mark", ["fatal", "error"]], ["warn", "warn-mark", ["warn"]], ["info", "lane", ["notice", "info"]], ["other", "quiet", ["debug", "trace", "unknown", "(none)", "(others)"]]]);
@@ -16,6 +17,30 @@ export function Histogram({ answer, onRange }) {
   const from = Math.floor(parse(answer.from).ms / step) * step;
   const to = Math.max(parse(answer.to).ms, from + step);
   const cells = Math.min(10_000, Math.max(1, Math.ceil((to - from) / step)));
+  const drawn = useRef(/** @type {any} */ (null));
+  /** Buckets that were marked by keys: where the mark began, and where it is. */
+  const [mark, setMark] = useState(/** @type {{anchor: number, at: number} | null} */ (null));
+  useEffect(() => setMark(null), [answer]);
+  useEffect(() => {
+    const plot = drawn.current;
+    if (!plot) return;
+    const x = (/** @type {number} */ cell) => plot.valToPos((from + cell * step) / 1000, "x");
+    const left = mark ? x(Math.min(mark.anchor, mark.at)) : 0;
+    plot.setSelect({ left, width: mark ? x(Math.max(mark.anchor, mark.at) + 1) - left : 0, top: 0, height: mark ? plot.over.clientHeight : 0 }, false);
+    plot.setCursor(mark ? { left: x(mark.at + 0.5), top: 8 } : { left: -10, top: -10 });
+  }, [mark]);
+  /** @param {KeyboardEvent} event */
+  const keys = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const move = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -cells, End: cells })[event.key];
+    if (move !== undefined) {
+      const at = Math.max(0, Math.min(cells - 1, mark ? mark.at + move : move > 0 ? 0 : cells - 1));
+      setMark({ anchor: event.shiftKey && mark ? mark.anchor : at, at });
+    } else if (event.key === "Enter" && mark) onRange(from + Math.min(mark.anchor, mark.at) * step, from + (Math.max(mark.anchor, mark.at) + 1) * step);
+    else if (event.key === "Escape" && mark) setMark(null);
+    else return;
+    event.preventDefault();
+  };
   /** @param {{width: number, height: number}} _size @param {any} uPlot */
   const build = (uPlot, _size) => {
     const times = Array.from({ length: cells }, (_, cell) => (from + cell * step) / 1000);
@@ -64,6 +89,8 @@ export function Histogram({ answer, onRange }) {
             tip.hidden = true;
             plot.over.append(tip);
             plot.tip = tip;
+            drawn.current = plot;
+            brushByTouch(plot);
           }],
           setCursor: [(/** @type {any} */ plot) => {
             const { left } = plot.cursor;
@@ -83,7 +110,14 @@ export function Histogram({ answer, onRange }) {
     };
   };
   const words = `${count(answer.records)} records from ${full(answer.from)} to ${full(answer.to)}, in bars of ${duration(answer.interval_ns)}`;
-  return html`<${Chart} build=${build} depends=${[answer]} height=${118} label=${words} />`;
+  const marked = mark && answer.buckets.filter((bucket) => {
+    const cell = Math.round((parse(bucket.time).ms - from) / step);
+    return cell >= Math.min(mark.anchor, mark.at) && cell <= Math.max(mark.anchor, mark.at);
+  });
+  return html`<div class="brushed" tabindex="0" role="group" aria-roledescription="histogram" aria-label="Arrow keys mark a bar, with Shift several, Enter looks into them" onKeyDown=${keys} onBlur=${() => setMark(null)}>
+    <${Chart} build=${build} depends=${[answer, preference("zone")]} height=${118} label=${words} />
+    <span class="visually-hidden" role="status">${mark && marked ? `${full(from + Math.min(mark.anchor, mark.at) * step)} to ${full(from + (Math.max(mark.anchor, mark.at) + 1) * step)}: ${count(marked.reduce((sum, bucket) => sum + bucket.records, 0))} records` : ""}</span>
+  </div>`;
 }
 
 export const HISTOGRAM_LEGEND = GROUPS.map(([name, token]) => ({ name, token }));

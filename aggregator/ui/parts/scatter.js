@@ -4,7 +4,7 @@ import { navigate } from "../lib/router.js";
 import { preference } from "../lib/preferences.js";
 import { count, duration } from "../lib/format.js";
 import { full, parse } from "../lib/time.js";
-import { Chart, colour } from "./chart.js";
+import { brushByTouch, Chart, colour } from "./chart.js";
 
 /** A dot this near to the pointer is meant. */
 const NEAR = 14;
@@ -21,7 +21,9 @@ export function Scatter({ briefs, summary, onRange }) {
       ...sorted.map((brief) => ({ at: parse(brief.time_min).ms / 1000, brief, p50: null, p95: null })),
       ...lines.filter((bin) => bin.transactions > 0).map((bin) => ({ at: parse(bin.time).ms / 1000 + half, brief: null, p50: bin.p50_ns || null, p95: bin.p95_ns || null })),
     ].sort((left, right) => left.at - right.at);
-    const least = 1000;
+    // What took no time that a log could tell stands on the floor of a logarithmic axis: one decade below what did take some.
+    const took = sorted.map((brief) => brief.duration_ns).filter((ns) => ns > 0);
+    const least = 10 ** (Math.floor(Math.log10(Math.max(1000, Math.min(...(took.length > 0 ? took : [1e6]))))) - (took.length < sorted.length ? 1 : 0));
     const y = (/** @type {number} */ ns) => Math.max(least, ns);
     const times = points.map((point) => point.at);
     const good = points.map(({ brief }) => (brief && brief.errors === 0 ? y(brief.duration_ns) : null));
@@ -52,7 +54,7 @@ export function Scatter({ briefs, summary, onRange }) {
         scales: { x: { time: true }, y: { distr: 3, log: 10 } },
         axes: [
           { ...axis, size: 26, values: [[86400, "{YYYY}-{MM}-{DD}"], [60, "{HH}:{mm}"], [1, "{HH}:{mm}:{ss}"], [0.001, "{HH}:{mm}:{ss}.{fff}"]].map(([step, form]) => [step, form, null, null, null, null, null, null, 1]) },
-          { ...axis, size: 62, values: (/** @type {any} */ _plot, /** @type {(number | null)[]} */ splits) => splits.map((value) => (value != null && Math.abs(Math.log10(value) % 1) < 1e-9 ? duration(value) : "")) },
+          { ...axis, size: 62, grid: { ...axis.grid, filter: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits.map((value) => (Math.abs(Math.log10(value) % 1) < 1e-9 ? value : null)) }, values: (/** @type {any} */ _plot, /** @type {(number | null)[]} */ splits) => splits.map((value) => (value != null && Math.abs(Math.log10(value) % 1) < 1e-9 ? duration(value) : "")) },
         ],
         series: [{}, line(colour("ink-3"), []), line(colour("ink-3"), [3, 4]), dots(colour("lane"), 7), dots(colour("error-mark"), 8)],
         hooks: {
@@ -62,6 +64,7 @@ export function Scatter({ briefs, summary, onRange }) {
             tip.hidden = true;
             plot.over.append(tip);
             plot.tip = tip;
+            brushByTouch(plot);
             plot.over.addEventListener("click", () => {
               const found = nearest(plot);
               if (found) navigate(`/t/${encodeURIComponent(found.id)}`);

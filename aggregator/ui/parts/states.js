@@ -1,7 +1,9 @@
 // What a page shows when there is nothing, not yet, not any more, or not all of it.
 import { html, classes } from "../lib/html.js";
+import { useEffect, useState } from "../vendor/hooks.js";
 import { Problem } from "../lib/api.js";
 import { count, bytes } from "../lib/format.js";
+import { clockSeconds } from "../lib/time.js";
 import * as icons from "./icons.js";
 
 /** @param {{title: string, compact?: boolean, children?: any}} props */
@@ -9,11 +11,21 @@ export const Empty = ({ title, compact, children }) => html`<div class=${classes
   <${icons.Thread} /><strong>${title}</strong>${children}
 </div>`;
 
+/** Who waits longer than this wants to be told that something is still going on. */
+const LONG_MS = 4_000;
+
 /** @param {{rows?: number, what?: string}} props */
-export const Loading = ({ rows = 5, what = "Loading" }) => html`<div class="skeleton" role="status">
-  <em class="visually-hidden">${what}…</em>
+export function Loading({ rows = 5, what = "Loading" }) {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), LONG_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return html`<div class="skeleton" role="status">
+  <em class=${long ? "small dim" : "visually-hidden"}>${what}${long ? " takes longer than usual" : ""}…</em>
   ${Array.from({ length: rows }, (_, row) => html`<span key=${row} style=${{ width: `${92 - ((row * 37) % 40)}%` }}></span>`)}
 </div>`;
+}
 
 /** @param {{problem: Error, again?: () => void, compact?: boolean}} props */
 export function Failed({ problem, again, compact }) {
@@ -21,10 +33,22 @@ export function Failed({ problem, again, compact }) {
   return html`<div class=${classes("state", "failed", compact && "compact")} role="alert">
     <${icons.Alert} />
     <strong>${answer.title ? upper(answer.title) : "That failed"}</strong>
-    <p>${withCode(problem.message)}</p>
+    ${problem.message !== answer.title && html`<p>${withCode(answer.parameter ? problem.message : upper(problem.message))}</p>`}
     ${answer.hint && html`<p class="dim">${withCode(answer.hint)}</p>`}
     ${again && html`<div class="row"><button type="button" class="button" onClick=${again}>Try again</button></div>`}
   </div>`;
+}
+
+/**
+ * That what is shown is older than it could be, since asking again failed.
+ * @param {{answer: import("../lib/use.js").Answer<any>, compact?: boolean}} props compact: a few words for the head of a card
+ */
+export function Stale({ answer: { value, at, problem }, compact }) {
+  if (!value || !problem) return null;
+  const words = `as it was at ${clockSeconds(at)}`;
+  return compact
+    ? html`<span class="small is-warn nowrap" role="status" title=${upper(problem.message)}>${words}<span class="visually-hidden">: ${problem.message}</span></span>`
+    : html`<div class="note warn" role="status"><${icons.Alert} /><p>${sentence(problem.message)} What is shown is ${words}.</p></div>`;
 }
 
 /** What stands between backticks as code. @param {string} text @returns {any[]} */
@@ -32,6 +56,9 @@ export const withCode = (text) => text.split("`").map((part, index) => (index % 
 
 /** @param {string} text */
 export const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** @param {string} text */
+export const sentence = (text) => `${upper(text)}${/[.!?]$/.test(text) ? "" : "."}`;
 
 /**
  * What to know about an answer that is not whole.

@@ -1,5 +1,5 @@
 // Is that all of it? The one sentence that the page exists for, and behind it who is behind, and what was lost.
-import { html } from "../lib/html.js";
+import { html, classes } from "../lib/html.js";
 import { useEffect, useState } from "../vendor/hooks.js";
 import { bytes, count, duration, plural } from "../lib/format.js";
 import { exact, full, zone } from "../lib/time.js";
@@ -10,8 +10,8 @@ import * as icons from "./icons.js";
 const SIGNS = /** @type {Record<string, any>} */ ({ settled: icons.Check, open: icons.Clock, gapped: icons.Gap, expired: icons.Archive });
 const WORDS = /** @type {Record<string, string>} */ ({ settled: "Complete", open: "Not complete yet", gapped: "Something is missing", expired: "Partly expired" });
 
-/** @param {{completeness: import("../types.js").Completeness, live: boolean}} props */
-export function Verdict({ completeness, live }) {
+/** @param {{completeness: import("../types.js").Completeness, live: boolean, lost: boolean}} props lost: nobody tells what comes in, for now */
+export function Verdict({ completeness, live, lost }) {
   const { state, agents_gone: gone = [], gaps = [], reasons = [] } = completeness;
   const behind = worstFirst(completeness.agents_behind ?? []);
   const more = behind.length + gone.length + gaps.length + Math.max(0, reasons.length - 1) > 0 || Boolean(completeness.removed_before);
@@ -25,7 +25,7 @@ export function Verdict({ completeness, live }) {
     <div class="line">
       <span class="sign"><${Sign} /></span>
       <p class="grow" role="status"><strong>${WORDS[state] ?? upper(state)}.</strong> ${visible(sentence(completeness))}</p>
-      ${live && html`<span class="live"><span class="dot"></span>live until settled</span>`}
+      ${live && html`<span class=${classes("live", lost && "lost")} role="status"><span class="dot"></span>${lost ? "connection lost, trying again" : "live until settled"}</span>`}
       ${more && html`<button type="button" class="button quiet small" aria-expanded=${open} onClick=${() => setOpen(!open)}>${open ? "Less" : "Why"}</button>`}
     </div>
     ${open && more && html`<div class="why">
