@@ -214,7 +214,7 @@ mod tests {
         assert_eq!((admitted.name.as_str(), admitted.hosts.len()), ("web", 2));
         // The first goes by its ID, and the second is still good.
         let id = Hash::of(secret).id();
-        said(&keyring, &TokenCommand::Revoke { token: id.clone() }).expect("revoked");
+        said(&keyring, &TokenCommand::Revoke { token: id }).expect("revoked");
         assert!(matches!(door(&keyring).admit(Some(secret), None, Scope::Ingest), Err(Refused::Revoked { .. })));
         assert!(door(&keyring).admit(Some(second.0.trim_end()), None, Scope::Ingest).is_ok());
         let (list, _) = said(&keyring, &TokenCommand::List).expect("listed");
