@@ -33,7 +33,7 @@ const READ: &[Method] = &[Method::GET];
 /// A query may be longer than an address.
 const ASK: &[Method] = &[Method::GET, Method::POST];
 const CHANGE: &[Method] = &[Method::POST];
-const LOGIN: &[Method] = &[Method::GET, Method::POST, Method::DELETE];
+const END: &[Method] = &[Method::DELETE];
 
 /// All routes.
 pub const ROUTES: &[Route] = &[
@@ -41,7 +41,9 @@ pub const ROUTES: &[Route] = &[
     Route::open("/readyz", READ, &[], |methods| on(methods, process::readyz)),
     Route::read("/metrics", READ, &[], |methods| on(methods, process::metrics)),
     Route::open("/openapi.json", READ, &[], |methods| on(methods, openapi::openapi)),
-    Route::open("/api/v1/session", LOGIN, session::PARAMETERS, |methods| on(methods, session::session)),
+    Route::open("/api/v1/session", READ, &[], |methods| on(methods, session::show)),
+    Route::open("/api/v1/session", CHANGE, session::PARAMETERS, |methods| on(methods, session::login)),
+    Route::open("/api/v1/session", END, &[], |methods| on(methods, session::logout)),
     Route::read("/api/v1/logs/search", ASK, search::PARAMETERS, |methods| on(methods, search::search)),
     Route::read("/api/v1/logs/histogram", ASK, histogram::PARAMETERS, |methods| on(methods, histogram::histogram)),
     Route::read("/api/v1/logs/facets", ASK, facets::PARAMETERS, |methods| on(methods, facets::facets)),

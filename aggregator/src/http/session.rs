@@ -8,10 +8,9 @@ use std::time::Instant;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::api::Api;
 use super::arguments;
@@ -25,51 +24,52 @@ pub const PARAMETERS: &[&str] = &["token"];
 /// A token has 48.
 const BODY_BYTES_MAX: usize = 4 << 10;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Login {
-    token: String,
+/// `GET /api/v1/session`: who asks.
+pub async fn show(State(api): State<Api>, request: Request) -> Json<Value> {
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let admitted = guard::admit(&api.gate, method, uri, headers, Scope::Read);
+    // A wrong token is one here as well; it is counted, and the answer is that of nobody.
+    if let Err(Denied::Refused(refused)) = &admitted
+        && headers.contains_key(header::AUTHORIZATION)
+    {
+        drop(guard::refuse(&api, guard::peer(request.extensions()), refused.clone()));
+    }
+    Json(answer(&api, admitted.ok().map(|admitted| admitted.principal).as_ref()))
 }
 
-/// The handler.
-pub async fn session(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    if parts.method == Method::GET || parts.method == Method::HEAD {
-        let admitted = guard::admit(&api.gate, &parts.method, &parts.uri, &parts.headers, Scope::Read);
-        // A wrong token is one here as well; it is counted, and the answer is that of nobody.
-        if let Err(Denied::Refused(refused)) = &admitted
-            && parts.headers.contains_key(header::AUTHORIZATION)
-        {
-            drop(guard::refuse(&api, guard::peer(&parts.extensions), refused.clone()));
-        }
-        return Ok(Json(answer(&api, admitted.ok().map(|admitted| admitted.principal).as_ref())).into_response());
+/// `DELETE /api/v1/session`: the end of a browser's login.
+pub async fn logout(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    if guard::origin(request.uri(), request.headers()) == Origin::Foreign {
+        return Err(Problem::Foreign);
     }
+    if let Some(value) = guard::cookie(request.headers()) {
+        api.gate.logins.end(value);
+    }
+    let gone = COOKIES.map(|name| cookie(name, "", 0));
+    Ok(with_cookies(&gone, &answer(&api, None)))
+}
+
+/// `POST /api/v1/session`: a browser's login.
+pub async fn login(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
     if guard::origin(&parts.uri, &parts.headers) == Origin::Foreign {
         return Err(Problem::Foreign);
     }
-    if parts.method == Method::DELETE {
-        if let Some(value) = guard::cookie(&parts.headers) {
-            api.gate.logins.end(value);
-        }
-        let gone = COOKIES.map(|name| cookie(name, "", 0));
-        return Ok(with_cookies(&gone, &answer(&api, None)));
-    }
     arguments::require_json(&parts.headers)?;
-    let body =
-        axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| Problem::BodyTooLarge { max: BODY_BYTES_MAX })?;
-    let token = token(&body)?;
+    let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await;
+    let token = token(&body.map_err(|_| Problem::BodyTooLarge { max: BODY_BYTES_MAX })?)?;
     let peer = guard::peer(&parts.extensions);
-    let principal =
-        api.gate.door.admit(Some(&token), None, Scope::Read).map_err(|refused| guard::refuse(&api, peer, refused))?;
+    let principal = api.gate.door.admit(Some(&token), None, Scope::Read);
+    let principal = principal.map_err(|refused| guard::refuse(&api, peer, refused))?;
+    let shown = answer(&api, Some(&principal));
     if principal.proof == Proof::None {
-        return Ok(Json(answer(&api, Some(&principal))).into_response());
+        return Ok(Json(shown).into_response());
     }
     // One browser, one login.
     if let Some(value) = guard::cookie(&parts.headers) {
         api.gate.logins.end(value);
     }
     tracing::info!("http: {principal} logs in from {peer}");
-    let shown = answer(&api, Some(&principal));
     let value = api.gate.logins.begin(principal, Instant::now());
     let value = value.map_err(|error| Problem::Random { detail: error.to_string() })?;
     let name = COOKIES[usize::from(!is_https(&parts.headers))];
@@ -78,9 +78,10 @@ pub async fn session(State(api): State<Api>, request: Request) -> Result<Respons
 
 /// What the body says; and of what is wrong with it nothing that stands in it.
 fn token(body: &Bytes) -> Result<String, Problem> {
-    let login = serde_json::from_slice::<Login>(body);
+    let members = serde_json::from_slice::<Map<String, Value>>(body).unwrap_or_default();
+    let token = members.get("token").and_then(Value::as_str).filter(|_| members.len() == 1);
     let detail = "send {\"token\": \"clew_…\"}, and nothing else".to_owned();
-    login.map(|login| login.token.trim().to_owned()).map_err(|_| Problem::BadParameter { name: "body", detail })
+    token.map(|token| token.trim().to_owned()).ok_or(Problem::BadParameter { name: "body", detail })
 }
 
 fn answer(api: &Api, principal: Option<&Principal>) -> Value {
