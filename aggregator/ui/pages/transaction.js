@@ -1,6 +1,6 @@
 // One transaction: is that all of it, what happened where and when, and every record of it in order.
 import { html, classes } from "../lib/html.js";
-import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
 import { ask, Problem, transactionPath } from "../lib/api.js";
 import { count, duration, offset, plural } from "../lib/format.js";
 import { useShortcuts } from "../lib/keyboard.js";
@@ -39,7 +39,7 @@ export function TransactionPage({ id }) {
   useTitle(loaded.transaction ? `${loaded.transaction.summary.entry_service ?? ""} ${id.slice(0, 12)}` : id.slice(0, 12));
   const { transaction, problem } = loaded;
   if (!transaction && problem instanceof Problem && problem.status === 404) return html`<${Unknown} id=${id} problem=${problem} again=${loaded.again} />`;
-  if (!transaction && problem) return html`<div class="card"><${Failed} problem=${problem} again=${loaded.again} /></div>`;
+  if (!transaction && problem) return html`<div class="card"><h1 class="visually-hidden">Transaction ${visible(bounded(id, 400))}</h1><${Failed} problem=${problem} again=${loaded.again} /></div>`;
   if (!transaction) return html`<div class="transaction"><h1 class="visually-hidden">Transaction ${id}</h1><div class="card"><${Loading} rows=${3} what="Loading the transaction" /></div><div class="card"><${Loading} rows=${9} /></div></div>`;
   return html`<${Known} key=${transaction.id} asked=${id} transaction=${transaction} loaded=${loaded} chosen=${chosen} level=${level} bridge=${bridge} parameters=${parameters} />`;
 }
@@ -88,7 +88,8 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
     shownLink.current = record ? placeOf(record) : "";
     navigate(withParameters({ record: shownLink.current }), { replace: true });
   };
-  useEffect(() => {
+  // Before the next key can be pressed: what is closed by then would be opened again.
+  useLayoutEffect(() => {
     if (!linked || shownLink.current === linked || records.length === 0) return;
     const at = records.findIndex((record) => placeOf(record) === linked);
     if (at < 0) {
@@ -175,7 +176,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
     { keys: "Escape", what: "Close the details", where: "Transaction", run: () => detailed && close() },
   ]);
   // The details go with the selection once they are open.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (detailed && current && detailed !== current && items[selected]?.kind === "record") setDetailed(current);
   }, [selected]);
 
