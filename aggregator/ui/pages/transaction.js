@@ -362,7 +362,7 @@ function Unknown({ id, problem, again }) {
     ${searched && html`<p>${searched.records != null ? html`Looked for among ${count(searched.records)} records${searched.from && searched.to ? html`, from ${full(searched.from)} to ${full(searched.to)}` : ""}.` : ""}</p>`}
     ${behind.length > 0
       ? html`<div class="note warn"><${icons.Clock} /><p>It may still come: ${behind.map((agent) => `${agent.host}${agent.connected === false ? " is not connected" : agent.behind_ns != null ? ` is behind by ${duration(agent.behind_ns)}` : " has not shipped everything yet"}`).join(", ")}. This page asks again by itself.</p></div>`
-      : html`<p class="dim">Every agent has shipped what its files hold, so none of them has it.</p>`}
+      : html`<p class="dim">Every agent had shipped what its files held a moment ago. If the ID is younger, it comes: this page asks again by itself.</p>`}
     ${found && html`<p>It stands in the text of records, though not as an ID.</p>`}
     <div class="row"><a class=${classes("button", found && "primary")} href=${searchAddress(quoted(id))}>Search for it as text</a><button type="button" class="button" onClick=${again}>Ask again</button></div>
   </div></div>`;
