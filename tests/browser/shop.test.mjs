@@ -215,7 +215,22 @@ describe("search", () => {
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
     await page.getByRole("option", { name: /^inventory/ }).waitFor();
-    await query.pressSequentially("inv");
+    await query.pressSequentially("in");
+    await page.getByRole("option", { name: /^inventory/ }).waitFor();
+    // Typed on, and chosen before the next list is there: the choice stands, and takes the place of all that was typed.
+    let answer = () => {};
+    const held = new Promise((done) => (answer = () => done(undefined)));
+    await page.route("**/logs/facets**limit=200**", async (route) => {
+      await held;
+      await route.continue().catch(() => {});
+    });
+    await query.pressSequentially("v");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Enter");
+    assert.equal(await query.inputValue(), "service:inventory ");
+    answer();
+    await page.unroute("**/logs/facets**limit=200**");
+    await query.fill("service:inv");
     await until("inventory alone", async () => (await page.getByRole("listbox", { name: "What may follow" }).getByRole("option").count()) === 1);
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
