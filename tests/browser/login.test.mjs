@@ -27,7 +27,8 @@ after(async () => {
 });
 
 test("a link leads through the login to what it names, and out again", async () => {
-  const { page, close } = await tab(browser, house.url);
+  const { page, close, expect } = await tab(browser, house.url);
+  expect(/status of 40[13]/);
   await page.goto(`/search?q=txn:${ID}&from=all`);
   await page.getByRole("heading", { name: "Log in with a token" }).waitFor();
   assert.equal(await page.getByText("behind the door").count(), 0);
@@ -52,7 +53,8 @@ test("a link leads through the login to what it names, and out again", async () 
 });
 
 test("what is followed live ends with the token, and asks for another", async () => {
-  const { page, close } = await tab(browser, house.url);
+  const { page, close, expect } = await tab(browser, house.url);
+  expect(/status of 40[13]/);
   await page.goto("/agents");
   await page.getByLabel("Token").fill(secret);
   await page.keyboard.press("Enter");

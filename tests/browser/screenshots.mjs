@@ -19,6 +19,7 @@ try {
   const pages = [
     ["home", "/"],
     ["transaction", `/t/${id}`, async (page) => {
+      await page.locator('#records [role="option"]').first().waitFor();
       await page.keyboard.press("n");
       await page.locator(".details").waitFor();
     }],

@@ -1,6 +1,6 @@
 // Keys that work anywhere on the page, as long as nobody is typing. A page adds its own for as long as it is shown; the help
 // (`?`) lists what is there.
-import { useEffect, useRef } from "../vendor/hooks.js";
+import { useLayoutEffect, useRef } from "../vendor/hooks.js";
 
 /** @typedef {{keys: string, what: string, run: (event: KeyboardEvent) => void, where?: string}} Shortcut */
 
@@ -43,7 +43,8 @@ export function start() {
 export function useShortcuts(shortcuts) {
   const held = useRef(shortcuts);
   held.current = shortcuts;
-  useEffect(() => {
+  // Before anything is seen: who sees the page may press a key.
+  useLayoutEffect(() => {
     groups.add(held);
     return () => void groups.delete(held);
   }, []);

@@ -73,9 +73,13 @@ export function useTransaction(id, filter) {
         if (isAborted(error) || signal.aborted) return;
         put({ problem: /** @type {Error} */ (error), loading: false });
         const problem = /** @type {any} */ (error);
-        // Nobody has shipped it yet, but somebody is behind: it may come.
-        if (problem.status === 404 && (problem.answer?.agents_behind?.length ?? 0) > 0) timer = setTimeout(first, UNKNOWN_MS);
+        // It may come: an agent that is not behind had shipped everything a moment ago, and this ID may be younger than that.
+        if (problem.status === 404 || problem.status === 0) timer = setTimeout(askAgain, UNKNOWN_MS);
       }
+    };
+    const askAgain = () => {
+      if (document.hidden) timer = setTimeout(askAgain, UNKNOWN_MS);
+      else void first();
     };
     const listen = () => {
       events = new EventSource(address(`${transactionPath(id)}/stream`, filter));

@@ -1,6 +1,6 @@
 // Search: a query, when, how many, what values there are, and the records as they are found; or as they come in.
 import { html, classes } from "../lib/html.js";
-import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
 import { ask, Problem } from "../lib/api.js";
 import { bytes, count, plural, short } from "../lib/format.js";
 import { useShortcuts } from "../lib/keyboard.js";
@@ -91,7 +91,7 @@ export function SearchPage() {
     { keys: "r", what: "Ask again", where: "Search", run: () => setTurn(turn + 1) },
     { keys: "Escape", what: "Close the details", where: "Search", run: () => (facetsShown ? setFacetsShown(false) : detailed && close()) },
   ]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (detailed && selected >= 0 && records[selected]) setDetailed(records[selected]);
   }, [selected]);
   // A record that the address names is marked as soon as it is among those that were found.

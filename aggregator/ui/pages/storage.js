@@ -14,7 +14,7 @@ export function StoragePage() {
     return /** @type {Promise<import("../types.js").ReadyAnswer>} */ (response.json());
   }, { every: 5_000 });
   const { value } = answer;
-  if (answer.problem && !value) return html`<div class="card"><${Failed} problem=${answer.problem} again=${answer.again} /></div>`;
+  if (answer.problem && !value) return html`<div class="card"><h1 class="visually-hidden">Storage</h1><${Failed} problem=${answer.problem} again=${answer.again} /></div>`;
   if (!value) return html`<div class="card"><${Loading} rows=${6} what="Loading" /></div>`;
   const most = Math.max(1, ...value.partitions.map((partition) => partition.bytes));
   const troubles = (ready.value?.checks ?? []).filter((check) => !check.ok);

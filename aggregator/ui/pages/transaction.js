@@ -1,6 +1,6 @@
 // One transaction: is that all of it, what happened where and when, and every record of it in order.
 import { html, classes } from "../lib/html.js";
-import { useEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "../vendor/hooks.js";
 import { ask, Problem, transactionPath } from "../lib/api.js";
 import { count, duration, offset, plural } from "../lib/format.js";
 import { useShortcuts } from "../lib/keyboard.js";
@@ -39,7 +39,7 @@ export function TransactionPage({ id }) {
   useTitle(loaded.transaction ? `${loaded.transaction.summary.entry_service ?? ""} ${id.slice(0, 12)}` : id.slice(0, 12));
   const { transaction, problem } = loaded;
   if (!transaction && problem instanceof Problem && problem.status === 404) return html`<${Unknown} id=${id} problem=${problem} again=${loaded.again} />`;
-  if (!transaction && problem) return html`<div class="card"><${Failed} problem=${problem} again=${loaded.again} /></div>`;
+  if (!transaction && problem) return html`<div class="card"><h1 class="visually-hidden">Transaction ${visible(bounded(id, 400))}</h1><${Failed} problem=${problem} again=${loaded.again} /></div>`;
   if (!transaction) return html`<div class="transaction"><h1 class="visually-hidden">Transaction ${id}</h1><div class="card"><${Loading} rows=${3} what="Loading the transaction" /></div><div class="card"><${Loading} rows=${9} /></div></div>`;
   return html`<${Known} key=${transaction.id} asked=${id} transaction=${transaction} loaded=${loaded} chosen=${chosen} level=${level} bridge=${bridge} parameters=${parameters} />`;
 }
@@ -88,7 +88,8 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
     shownLink.current = record ? placeOf(record) : "";
     navigate(withParameters({ record: shownLink.current }), { replace: true });
   };
-  useEffect(() => {
+  // Before the next key can be pressed: what is closed by then would be opened again.
+  useLayoutEffect(() => {
     if (!linked || shownLink.current === linked || records.length === 0) return;
     const at = records.findIndex((record) => placeOf(record) === linked);
     if (at < 0) {
@@ -175,7 +176,7 @@ function Known({ asked, transaction, loaded, chosen, level, bridge, parameters }
     { keys: "Escape", what: "Close the details", where: "Transaction", run: () => detailed && close() },
   ]);
   // The details go with the selection once they are open.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (detailed && current && detailed !== current && items[selected]?.kind === "record") setDetailed(current);
   }, [selected]);
 
@@ -361,7 +362,7 @@ function Unknown({ id, problem, again }) {
     ${searched && html`<p>${searched.records != null ? html`Looked for among ${count(searched.records)} records${searched.from && searched.to ? html`, from ${full(searched.from)} to ${full(searched.to)}` : ""}.` : ""}</p>`}
     ${behind.length > 0
       ? html`<div class="note warn"><${icons.Clock} /><p>It may still come: ${behind.map((agent) => `${agent.host}${agent.connected === false ? " is not connected" : agent.behind_ns != null ? ` is behind by ${duration(agent.behind_ns)}` : " has not shipped everything yet"}`).join(", ")}. This page asks again by itself.</p></div>`
-      : html`<p class="dim">Every agent has shipped what its files hold, so none of them has it.</p>`}
+      : html`<p class="dim">Every agent had shipped what its files held a moment ago. If the ID is younger, it comes: this page asks again by itself.</p>`}
     ${found && html`<p>It stands in the text of records, though not as an ID.</p>`}
     <div class="row"><a class=${classes("button", found && "primary")} href=${searchAddress(quoted(id))}>Search for it as text</a><button type="button" class="button" onClick=${again}>Ask again</button></div>
   </div></div>`;

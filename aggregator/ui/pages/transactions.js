@@ -1,6 +1,6 @@
 // Transactions: which there were, how long they took, and which failed.
 import { html, classes } from "../lib/html.js";
-import { useEffect, useState } from "../vendor/hooks.js";
+import { useEffect, useMemo, useState } from "../vendor/hooks.js";
 import { ask } from "../lib/api.js";
 import { count, duration, percent } from "../lib/format.js";
 import { navigate, useAddress, withParameters } from "../lib/router.js";
@@ -42,7 +42,7 @@ export function TransactionsPage() {
     }
   };
   const { value } = answer;
-  const briefs = value ? [...value.transactions, ...(more.key === key ? more.list : [])] : [];
+  const briefs = useMemo(() => (value ? [...value.transactions, ...(more.key === key ? more.list : [])] : []), [value, more.list, more.key === key]);
   const summary = value?.summary;
   /** @param {Record<string, string | null>} changes */
   const change = (changes) => navigate(withParameters(changes));

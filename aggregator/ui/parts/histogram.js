@@ -60,7 +60,7 @@ export function Histogram({ answer, onRange }) {
     return {
       data: [times, ...order.map((group) => sums[group])],
       options: {
-        legend: { show: false }, padding: [6, 4, 0, 0],
+        legend: { show: false }, padding: [6, 26, 0, 0],
         tzDate: (/** @type {number} */ seconds) => (preference("zone") === "local" ? new Date(seconds * 1000) : uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC")),
         cursor: { drag: { x: true, y: false, setScale: false }, points: { show: false }, y: false },
         select: { show: true },

@@ -18,9 +18,11 @@ import * as icons from "./icons.js";
  */
 export function QueryBox({ q, onRun, problem, fields, range }) {
   const [text, setText] = useState(q);
-  const [options, setOptions] = useState(/** @type {{list: Option[], begin: number, end: number} | null} */ (null));
+  const [options, setOptions] = useState(/** @type {{list: Option[], before: string} | null} */ (null));
   const [chosen, setChosen] = useState(-1);
   const [left, setLeft] = useState(0);
+  /** What is chosen, by its label: it stays chosen in a list that comes after it. */
+  const picked = useRef("");
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const asking = useRef(new AbortController());
   const id = useId();
@@ -30,6 +32,11 @@ export function QueryBox({ q, onRun, problem, fields, range }) {
   const wrong = problem instanceof Problem && problem.answer.position && text === q ? problem.answer : null;
   const span = wrong?.position ? { begin: charAt(q, wrong.position.begin), end: charAt(q, wrong.position.end) } : null;
 
+  /** @param {Option[]} list @param {string} before what stands before that which one of them replaces */
+  const offer = (list, before) => {
+    setChosen(list.findIndex((option) => option.label === picked.current));
+    setOptions(list.length > 0 ? { list, before } : null);
+  };
   /** @param {string} value @param {number} caret */
   const complete = async (value, caret) => {
     asking.current.abort();
@@ -45,8 +52,7 @@ export function QueryBox({ q, onRun, problem, fields, range }) {
         const known = fields?.fields.find((field) => field.name === one);
         return { insert: `${fieldName(one)}:`, label: one, hint: known ? known.samples.slice(0, 2).map((sample) => inRow(sample, 24)).join(", ") : "field", goesOn: true };
       });
-      setChosen(-1);
-      return setOptions(list.length > 0 && (name !== "" || value.trim() === "") ? { list, begin, end: caret } : null);
+      return offer(name !== "" || value.trim() === "" ? list : [], value.slice(0, begin));
     }
     if (/^[<>[{(/]/.test(part)) return setOptions(null);
     try {
@@ -55,17 +61,19 @@ export function QueryBox({ q, onRun, problem, fields, range }) {
       const lower = part.replace(/^"/, "").toLowerCase();
       const list = (answer.facets[0]?.values ?? []).filter(({ value }) => value.toLowerCase().includes(lower) && value.length < 200).slice(0, 12)
         .map(({ value, records }) => ({ insert: `${quoted(value)} `, label: inRow(value, 80), hint: count(records), goesOn: false }));
-      setChosen(-1);
-      setOptions(list.length > 0 ? { list, begin: begin + value.slice(begin).indexOf(":") + 1, end: caret } : null);
+      offer(list, value.slice(0, begin + value.slice(begin).indexOf(":") + 1));
     } catch {
       setOptions(null);
     }
   };
   /** @param {Option} option */
   const take = (option) => {
-    if (!options) return;
-    const value = text.slice(0, options.begin) + option.insert + text.slice(options.end).replace(/^ /, "");
-    const caret = options.begin + option.insert.length;
+    // Somebody may have typed on since the list was asked for: what stands up to the caret is replaced.
+    if (!options || !text.startsWith(options.before)) return setOptions(null);
+    const end = Math.max(options.before.length, input.current?.selectionStart ?? text.length);
+    const value = options.before + option.insert + text.slice(end).replace(/^ /, "");
+    const caret = options.before.length + option.insert.length;
+    picked.current = "";
     setText(value);
     setOptions(null);
     requestAnimationFrame(() => {
@@ -79,7 +87,9 @@ export function QueryBox({ q, onRun, problem, fields, range }) {
     const list = options?.list ?? [];
     if (list.length > 0 && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
       event.preventDefault();
-      setChosen((chosen + (event.key === "ArrowDown" ? 1 : list.length)- (event.key === "ArrowUp" ? 1 : 0) + (chosen < 0 && event.key === "ArrowUp" ? 1 : 0)) % list.length);
+      const next = event.key === "ArrowDown" ? (chosen + 1) % list.length : chosen <= 0 ? list.length - 1 : chosen - 1;
+      picked.current = list[next].label;
+      setChosen(next);
     } else if (event.key === "Tab" && list.length > 0 && !event.shiftKey && chosen >= 0) {
       event.preventDefault();
       take(list[chosen]);
@@ -106,6 +116,8 @@ export function QueryBox({ q, onRun, problem, fields, range }) {
           aria-activedescendant=${options && chosen >= 0 ? `${id}-${chosen}` : undefined} aria-invalid=${span ? "true" : undefined} aria-describedby=${span ? `${id}-wrong` : undefined}
           value=${text} placeholder='Words, "a phrase", service:checkout, level:>=warn, status:[500 TO 599] …' autocomplete="off" autocapitalize="off" spellcheck=${false} enterkeyhint="search"
           onInput=${(/** @type {any} */ event) => {
+            picked.current = "";
+            setChosen(-1);
             setText(event.currentTarget.value);
             void complete(event.currentTarget.value, event.currentTarget.selectionStart ?? 0);
           }}
