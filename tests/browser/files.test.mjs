@@ -34,6 +34,13 @@ before(async () => {
     JSON.stringify({ time: now, level: "error", trace_id: HOSTILE, msg: "<b>bold</b>", "<img src=x onerror=alert(3)>": "<svg onload=alert(4)>", deep: { "__proto__": { polluted: "yes" }, constructor: "text" } }),
     `${now} INFO trace_id=${HOSTILE} huge ${"0123456789abcdef".repeat(12_000)} end`,
   ]);
+  // Who calls whom, as spans say.
+  for (let at = 0; at < 5; at += 1) {
+    const of = (/** @type {string} */ span, /** @type {string} */ parent) => JSON.stringify({ time: now, level: "info", trace_id: `ca11${"0".repeat(27)}${at + 1}`, span_id: `${span}000000000000${at + 1}`, ...(parent === "" ? {} : { parent_span_id: `${parent}000000000000${at + 1}` }), msg: "called" });
+    house.write("web-1", "door", [of("aaa", "")]);
+    house.write("web-1", "desk", [of("bbb", "aaa")]);
+    house.write("web-1", "vault", [of("ccc", "bbb")]);
+  }
   const begin = Date.now() - 600_000;
   const services = ["reader", "mapper", "writer"];
   for (const [number, service] of services.entries()) {
@@ -70,6 +77,21 @@ test("an agent that is killed turns the verdict, and what it brings later is sho
   await page.getByText("refunded in the end").waitFor();
   await page.getByText("Complete.").waitFor();
   await until("not live any more", async () => (await page.getByText("live until settled").count()) === 0);
+  await close();
+});
+
+test("who calls whom is drawn as spans say, from left to right", async () => {
+  for (let at = 1; at <= 5; at += 1) await house.transaction(`ca11${"0".repeat(27)}${at}`, 3);
+  const { page, close } = await tab(browser, house.url);
+  await page.goto("/services");
+  const graph = page.locator(".graph");
+  for (const call of ["door → desk: 5 times, as spans say", "desk → vault: 5 times, as spans say"]) await graph.locator("title", { hasText: call }).waitFor({ state: "attached" });
+  const lefts = [];
+  for (const name of ["door", "desk", "vault"]) lefts.push((await graph.getByRole("link", { name: new RegExp(`^${name}`) }).locator("rect").first().boundingBox())?.x ?? 0);
+  assert.ok(lefts[0] < lefts[1] && lefts[1] < lefts[2], lefts.join());
+  await graph.getByRole("link", { name: /^vault/ }).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/transactions?service=vault");
   await close();
 });
 
