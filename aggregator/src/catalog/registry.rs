@@ -8,6 +8,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use clew_proto::v1;
 use uuid::Uuid;
 
+use super::absence::Absence;
 use super::host_clock::HostClock;
 use crate::source::Source;
 use crate::wal::entry::{BatchRecord, Counts, Event, GapRecord, SourceRecord, uuid};
@@ -29,6 +30,8 @@ pub struct State {
     pub removed_before_ns: i64,
     /// Days since the epoch whose partitions are damaged and set aside.
     pub days_aside: Vec<i64>,
+    /// Times of receipt of which a restore left something out.
+    pub absences: Vec<Absence>,
     by_file: HashMap<FileKey, Vec<Uuid>>,
     by_prefix: HashMap<PrefixKey, Vec<Uuid>>,
 }
