@@ -139,9 +139,9 @@ fn verify(config: &Config) -> anyhow::Result<()> {
 
 async fn backup(config: &Config, arguments: &BackupArguments) -> anyhow::Result<()> {
     private::files();
-    let shutdown = shutdown::on_signal()?;
+    let (shutdown, mut out) = (shutdown::on_signal()?, std::io::stdout());
     tokio::select! {
-        done = backup::backup(arguments, &config.data_dir, &mut std::io::stdout()) => done,
+        done = backup::backup(arguments, &config.data_dir, &mut out) => done,
         () = shutdown.cancelled() => anyhow::bail!("stopped by a signal; what is in the target already is not written again"),
     }
 }

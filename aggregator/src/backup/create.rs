@@ -24,7 +24,9 @@ pub enum CreateError {
     #[error(transparent)]
     Repository(#[from] RepositoryError),
     /// The target is another aggregator's.
-    #[error("{target} holds backups of another aggregator ({theirs}, this is {ours}): give each its own folder or prefix")]
+    #[error(
+        "{target} holds backups of another aggregator ({theirs}, this is {ours}): give each its own folder or prefix"
+    )]
     OtherStore {
         /// Where.
         target: String,
@@ -36,12 +38,7 @@ pub enum CreateError {
 }
 
 /// Makes a backup of the image at `image`, which was taken at `taken_ns` by a command that began at `started`.
-pub async fn create(
-    target: &Target,
-    image: &Path,
-    taken_ns: i64,
-    started: Instant,
-) -> Result<Manifest, CreateError> {
+pub async fn create(target: &Target, image: &Path, taken_ns: i64, started: Instant) -> Result<Manifest, CreateError> {
     let io = |what: &'static str, path: &Path| {
         let path = path.to_owned();
         move |error| RepositoryError::Io { what, path, error }
@@ -94,9 +91,7 @@ pub async fn create(
     Ok(manifest)
 }
 
-fn written(
-    write: Option<Result<Result<(), RepositoryError>, tokio::task::JoinError>>,
-) -> Result<(), RepositoryError> {
+fn written(write: Option<Result<Result<(), RepositoryError>, tokio::task::JoinError>>) -> Result<(), RepositoryError> {
     write.map_or(Ok(()), |write| write.expect("no write panics or is cancelled"))
 }
 
@@ -155,7 +150,8 @@ mod tests {
     #[tokio::test]
     async fn only_what_is_new_is_written() {
         let target = Target::in_memory();
-        let first = image("one", &[("partitions/2026-11-27/a.store", "block"), ("partitions/2026-11-27/meta.json", "1")]);
+        let first =
+            image("one", &[("partitions/2026-11-27/a.store", "block"), ("partitions/2026-11-27/meta.json", "1")]);
         let manifest = back_up(&target, &first, 1).await.unwrap();
         assert_eq!((manifest.bytes(), manifest.bytes_written), (9, 9));
         assert_eq!(manifest.days, ["2026-11-27"]);

@@ -218,7 +218,8 @@ impl Repository {
         if meta.size != file.bytes {
             return Ok(Some(Damage::Size(meta.size)));
         }
-        let io = |what| move |error| RepositoryError::Io { what, path: into.unwrap_or(Path::new("")).to_owned(), error };
+        let io =
+            |what| move |error| RepositoryError::Io { what, path: into.unwrap_or(Path::new("")).to_owned(), error };
         let mut output = match into {
             Some(path) => Some(std::fs::File::create_new(path).map_err(io("make"))?),
             None => None,

@@ -32,7 +32,9 @@ const PARTS: [&str; 6] = ["partitions", "wal", "tokens", STORE_ID, "absences", "
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// There is something already.
-    #[error("data_dir: {data_dir} is not empty, it holds {part}: stop clew-aggregator and move away what is there, or name another folder")]
+    #[error(
+        "data_dir: {data_dir} is not empty, it holds {part}: stop clew-aggregator and move away what is there, or name another folder"
+    )]
     NotEmpty {
         /// The folder.
         data_dir: PathBuf,
@@ -50,7 +52,9 @@ pub enum RestoreError {
         days: String,
     },
     /// An object is not what was written.
-    #[error("{object} in {target} is damaged, {damage}; it holds {path} of backup {id}: restore another backup, or with --day the days that are whole")]
+    #[error(
+        "{object} in {target} is damaged, {damage}; it holds {path} of backup {id}: restore another backup, or with --day the days that are whole"
+    )]
     Damaged {
         /// The object.
         object: String,
@@ -101,7 +105,8 @@ pub async fn restore(
         return Err(no_day(manifest, day));
     }
     data_dir::make(&into).map_err(|error| RestoreError::Opening(error.into()))?;
-    let is_wanted = |file: &&File| file.day().is_none_or(|day| days.is_empty() || days.iter().any(|wanted| wanted == day));
+    let is_wanted =
+        |file: &&File| file.day().is_none_or(|day| days.is_empty() || days.iter().any(|wanted| wanted == day));
     fetch(repository, manifest, manifest.files.iter().filter(is_wanted), &into).await?;
     sync(&into)?;
     let settled = into.clone();

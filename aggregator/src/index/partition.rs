@@ -278,7 +278,9 @@ impl Partition {
         for entry in std::fs::read_dir(&self.path)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             let Some((id, kind)) = name.split_once('.') else { continue };
-            let Some(segment) = metas.segments.iter().find(|segment| segment.id().uuid_string() == id) else { continue };
+            let Some(segment) = metas.segments.iter().find(|segment| segment.id().uuid_string() == id) else {
+                continue;
+            };
             let is_needed = match kind.strip_suffix(".del") {
                 Some(opstamp) => segment.delete_opstamp().is_some_and(|needed| opstamp == needed.to_string()),
                 None => !kind.ends_with("temp"),

@@ -61,7 +61,9 @@ fn absence(absence: &Absence) -> String {
              rest may have held part of this"
         ),
         Why::LeftOut => format!("what was received from {from} to {to} was left out of a restore; {may}"),
-        Why::Damaged => format!("what was received from {from} to {to} was damaged when the store was backed up; {may}"),
+        Why::Damaged => {
+            format!("what was received from {from} to {to} was damaged when the store was backed up; {may}")
+        }
     }
 }
 
