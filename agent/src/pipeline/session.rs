@@ -38,6 +38,8 @@ pub struct Session {
     pub batch_bytes_max: u64,
     /// What the aggregator takes.
     batch_bytes_most: u64,
+    /// The aggregator was restored from a backup: what it does not know it may have had.
+    restored: bool,
     /// The aggregator's clock, when it last told.
     pub anchor: Option<Anchor>,
 }
@@ -68,7 +70,7 @@ impl Session {
 impl Pipeline {
     pub(super) fn on_ship(&mut self, event: ship::Event) {
         match event {
-            ship::Event::Connected { session, outbox, credit_bytes, batch_bytes_max } => {
+            ship::Event::Connected { session, outbox, credit_bytes, batch_bytes_max, restored } => {
                 let most = match batch_bytes_max {
                     0 => u64::MAX,
                     most => u64::from(most),
@@ -81,6 +83,7 @@ impl Pipeline {
                     credit_bytes_max: credit_bytes,
                     batch_bytes_max,
                     batch_bytes_most: most,
+                    restored,
                     anchor: None,
                 });
                 self.metrics.connected.set(1);
@@ -194,7 +197,7 @@ impl Pipeline {
             device: source.key.device,
             inode: source.key.inode,
             prefix: Some(wire(prefix)),
-            begin: source.origin,
+            begin: if session.restored { source.origin } else { source.acked.position },
             fresh: source.fresh && source.file.is_some(),
             may_be_copy: source.rotated || source.compression.is_some(),
             labels: source
@@ -318,8 +321,8 @@ impl Pipeline {
         let Some(source) = self.table.get(id) else { return };
         if !state.known && source.acked.position > 0 {
             tracing::warn!(
-                "the aggregator does not know {}, which was acknowledged up to position {}: it is another one, or it was restored from a \
-                 backup; shipping it again from position {}",
+                "the aggregator does not know {}, which was acknowledged up to position {}: it is another one, it lost its data, or it was \
+                 restored from a backup; going on at position {}",
                 source.path.display(),
                 source.acked.position,
                 state.frontier

@@ -117,7 +117,7 @@ pub struct Source {
     pub tallies: VecDeque<Tally>,
     pub account: Account,
     pub begun: Begun,
-    /// Where it is begun by an aggregator that knows nothing of it, whatever of it was acknowledged: before that nothing is to be shipped.
+    /// Where it was begun: an aggregator that was restored and knows nothing of it gets it from there, whatever was acknowledged.
     pub origin: u64,
     /// The configuration that it was found by; a newer one may say otherwise.
     pub generation: u64,

@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn it_comes_back_and_its_id_is_its_time() {
         let manifest = manifest();
-        assert_eq!(manifest.id, "20261128T033512.250Z");
+        assert_eq!(manifest.id, "20261128T043512.250Z");
         assert_eq!(Manifest::decode(&manifest.id, &manifest.encode()).unwrap(), manifest);
         assert_eq!(manifest.files[0].day(), Some("2026-11-27"));
         assert_eq!(File { path: "catalog.redb".into(), ..manifest.files[0].clone() }.day(), None);
