@@ -2,7 +2,9 @@
 //!
 //! Who may open the socket may read all of `data_dir` anyway: it asks for no token.
 
+use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use crate::head::appender::SnapshotReply;
 const NAME: &str = "control";
 const QUESTION: &str = "snapshot\n";
 const LINE_BYTES_MAX: u64 = 64 << 10;
+/// sockaddr_un(7): 108 bytes with the NUL at their end.
+const ADDRESS_BYTES: usize = 108;
 /// A client has so long for its question.
 const QUESTION_TIME_MAX: Duration = Duration::from_secs(5);
 /// An aggregator that replays its log is not there yet; the command asks again this often, this long.
@@ -52,7 +56,18 @@ pub fn listen(data_dir: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    UnixListener::bind(path)
+    let (address, _folder) = address(data_dir)?;
+    UnixListener::bind(address)
+}
+
+/// The socket's address holds 107 bytes of a path. A longer one is gone to through an open handle of the folder.
+fn address(data_dir: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let path = data_dir.join(NAME);
+    if path.as_os_str().len() < ADDRESS_BYTES {
+        return Ok((path, None));
+    }
+    let folder = File::open(data_dir)?;
+    Ok((format!("/proc/self/fd/{}/{NAME}", folder.as_raw_fd()).into(), Some(folder)))
 }
 
 /// Answers one after the other until the task is dropped; `asked` leads to the head.
@@ -96,7 +111,8 @@ pub async fn ask(data_dir: &Path) -> Result<(), ControlError> {
     let socket = |error| ControlError::Socket { data_dir: data_dir.to_owned(), error };
     let begin = std::time::Instant::now();
     let mut stream = loop {
-        match UnixStream::connect(data_dir.join(NAME)).await {
+        let (address, _folder) = address(data_dir).map_err(socket)?;
+        match UnixStream::connect(address).await {
             Ok(stream) => break stream,
             Err(error) => {
                 let may_start = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused);
@@ -121,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_comes_back_and_an_end_is_told() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = tempfile::Builder::new().prefix(&"long".repeat(30)).tempdir().unwrap();
         std::fs::write(dir.path().join(NAME), "left over").unwrap();
         let (asked, asks) = std::sync::mpsc::channel::<SnapshotReply>();
         let task = tokio::spawn(serve(listen(dir.path()).unwrap(), asked));
