@@ -43,7 +43,7 @@ pub enum RepositoryError {
         /// Where.
         target: String,
         /// What it said.
-        error: object_store::Error,
+        error: Box<object_store::Error>,
     },
     /// The file system refuses.
     #[error("{what} {path}: {error}")]
@@ -109,7 +109,7 @@ impl Repository {
 
     fn failed(&self, what: &'static str, name: &Name) -> impl FnOnce(object_store::Error) -> RepositoryError + use<> {
         let (name, target) = (name.to_string(), self.target.clone());
-        move |error| RepositoryError::Store { what, name, target, error }
+        move |error| RepositoryError::Store { what, name, target, error: Box::new(error) }
     }
 
     /// IDs of all backups, the oldest first.

@@ -53,13 +53,11 @@ pub enum RestoreError {
     },
     /// An object is not what was written.
     #[error(
-        "{object} in {target} is damaged, {damage}; it holds {path} of backup {id}: restore another backup, or with --day the days that are whole"
+        "{object} is damaged, {damage}; it holds {path} of backup {id}: restore another backup, or with --day the days that are whole"
     )]
     Damaged {
-        /// The object.
+        /// The object, and in which target.
         object: String,
-        /// Where.
-        target: String,
         /// What is wrong.
         damage: Damage,
         /// Which file it is.
@@ -164,8 +162,7 @@ async fn fetch<'a>(
             match repository.fetch(&file, Some(&path)).await? {
                 None => Ok(()),
                 Some(damage) => Err(RestoreError::Damaged {
-                    object: object_name(&file.sha256).to_string(),
-                    target: repository.target().to_owned(),
+                    object: format!("{} in {}", object_name(&file.sha256), repository.target()),
                     damage,
                     path: file.path,
                     id,

@@ -32,7 +32,7 @@ pub enum TargetError {
         /// The target.
         name: String,
         /// What it said.
-        error: object_store::Error,
+        error: Box<object_store::Error>,
     },
 }
 
@@ -67,7 +67,7 @@ impl Target {
         // Another part of the process may have chosen already; it is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let built = AmazonS3Builder::from_env().with_bucket_name(bucket).build();
-        let bucket = built.map_err(|error| TargetError::Store { name: name.to_owned(), error })?;
+        let bucket = built.map_err(|error| TargetError::Store { name: name.to_owned(), error: error.into() })?;
         let store: Arc<dyn ObjectStore> = match prefix.trim_matches('/') {
             "" => Arc::new(bucket),
             prefix => Arc::new(PrefixStore::new(bucket, prefix)),
@@ -82,7 +82,7 @@ impl Target {
         }
         let path = path.canonicalize().map_err(io)?;
         let store = LocalFileSystem::new_with_prefix(&path);
-        let store = store.map_err(|error| TargetError::Store { name: name.to_owned(), error })?;
+        let store = store.map_err(|error| TargetError::Store { name: name.to_owned(), error: error.into() })?;
         Ok(Self { name: name.to_owned(), store: Arc::new(store.with_fsync(true)), folder: Some(path) })
     }
 
