@@ -343,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_kept_comes_back_also_in_parts() {
-        let large: Vec<u8> = (0..PART_BYTES * 2 + 5).map(|at| (at * 31 >> 8) as u8).collect();
+        let large: Vec<u8> = (0..PART_BYTES * 2 + 5).map(|at| ((at * 31) >> 8) as u8).collect();
         let (repository, manifest) = repository(&[("a", b"first"), ("b", &large), ("c", b"")]).await;
         assert_eq!(repository.newest().await.unwrap(), manifest);
         let dir = tempfile::tempdir().unwrap();
