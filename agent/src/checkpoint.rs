@@ -387,6 +387,16 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_version_wrote_says_no_origin() {
+        let older = BodySource { frontier: 99, source_id: vec![7; 16], ..BodySource::default() };
+        let body = Body { sources: vec![older], ..Body::default() }.encode_to_vec();
+        let head = encode(&Checkpoint::default());
+        let length = (body.len() as u64).to_le_bytes();
+        let bytes = [&head[..12], &length, &crc32c::crc32c(&body).to_le_bytes(), &body].concat();
+        assert_eq!(decode(&bytes).unwrap().sources[0].origin, 99);
+    }
+
+    #[test]
     fn the_newest_whole_generation_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         let state = StateDir::open(folder.path()).unwrap();

@@ -385,6 +385,19 @@ mod tests {
     }
 
     #[test]
+    fn another_version_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path()).unwrap());
+        let database = Database::open(dir.path().join("catalog.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert("format", 2).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let error = Store::open(dir.path()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("has format 2, this program reads format 1: run the version that wrote it"), "{error}");
+    }
+
+    #[test]
     fn a_copy_is_a_snapshot_of_its_own() {
         let (dir, registry) = (tempfile::tempdir().unwrap(), Registry::default());
         let agent = Uuid::from_u128(1);
