@@ -59,6 +59,7 @@ fn answers(message: FromAgent, frontiers: &mut HashMap<u32, u64>, bytes: &Atomic
             batch_bytes_max: 4 << 20,
             keepalive_ms: 10_000,
             version: "sink".into(),
+            restored: false,
         })],
         FromAgent::OpenSource(open) => {
             frontiers.insert(open.source, open.begin);

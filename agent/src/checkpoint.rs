@@ -29,6 +29,8 @@ pub struct Remembered {
     pub key: FileKey,
     pub path: PathBuf,
     pub frontier: u64,
+    /// Where it was begun: what lies before was never to be shipped as this source.
+    pub origin: u64,
     pub prefix: Fingerprint,
     pub guard: Fingerprint,
     pub last_time_ns: Option<i64>,
@@ -138,6 +140,9 @@ struct BodySource {
     windows_from: Option<u64>,
     #[prost(sint64, optional, tag = "31")]
     windows_time_ns: Option<i64>,
+    /// Absent: an older version wrote this, and the frontier is all that is known.
+    #[prost(uint64, optional, tag = "32")]
+    origin: Option<u64>,
 }
 
 /// Why the folder cannot be used.
@@ -274,6 +279,7 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         may_be_copy: source.may_be_copy,
         windows_from: source.windows_from.map(|(position, _)| position),
         windows_time_ns: source.windows_from.and_then(|(_, time_ns)| time_ns),
+        origin: Some(source.origin),
     };
     let covered = |covered: &Covered| BodyCovered {
         device: covered.key.device,
@@ -320,6 +326,7 @@ pub fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
             key: FileKey { device: source.device, inode: source.inode },
             path: std::ffi::OsStr::from_bytes(&source.path).into(),
             frontier: source.frontier,
+            origin: source.origin.unwrap_or(source.frontier),
             prefix: Fingerprint { length: source.prefix_length, hash: source.prefix_hash },
             guard: Fingerprint { length: source.guard_length, hash: source.guard_hash },
             last_time_ns: source.last_time_ns,
@@ -361,6 +368,7 @@ mod tests {
             key: FileKey { device: 1, inode: 2 },
             path: std::ffi::OsStr::from_bytes(b"/a/\xff.log").into(),
             frontier: 99,
+            origin: 3,
             prefix: Fingerprint::of(b"prefix"),
             guard: Fingerprint::of(b"guard"),
             last_time_ns: Some(-5),
@@ -376,6 +384,16 @@ mod tests {
         };
         let covered = Covered { key: FileKey { device: 3, inode: 4 }, size: 5, modified_ns: -1_500_000_000 };
         Checkpoint { epoch, sources: vec![source], covered: vec![covered], started: vec![9] }
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_says_no_origin() {
+        let older = BodySource { frontier: 99, source_id: vec![7; 16], ..BodySource::default() };
+        let body = Body { sources: vec![older], ..Body::default() }.encode_to_vec();
+        let head = encode(&Checkpoint::default());
+        let length = (body.len() as u64).to_le_bytes();
+        let bytes = [&head[..12], &length, &crc32c::crc32c(&body).to_le_bytes(), &body].concat();
+        assert_eq!(decode(&bytes).unwrap().sources[0].origin, 99);
     }
 
     #[test]

@@ -152,6 +152,34 @@ fn an_aggregator_that_lost_everything_goes_on_where_the_agent_says() {
 }
 
 #[test]
+fn an_aggregator_that_was_restored_gets_again_what_the_files_still_have_and_no_promise_before() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..100);
+    house.start();
+    house.wait_lines(100);
+    let backup = house.fake.state().sources.clone();
+    append(&house.path("a.log"), 100..150);
+    append(&house.path("b.log"), 150..200);
+    house.wait_lines(200);
+    house.fake.wait_for("a watermark", |state| state.watermark_ns > 0);
+    house.fake.pause();
+    {
+        let mut state = house.fake.state();
+        (state.sources, state.restored, state.hold_acks, state.watermark_ns) = (backup, true, true, 0);
+    }
+    house.fake.resume();
+    // One file is known up to where it was, the other one is not known at all.
+    house.wait_lines(200);
+    assert_eq!(house.fake.state().watermark_ns, 0, "what was promised to the one before is not held by this one");
+    house.fake.state().hold_acks = false;
+    append(&house.path("a.log"), 200..201);
+    append(&house.path("b.log"), 201..202);
+    house.fake.wait_for("a watermark", |state| state.watermark_ns > 0);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..202));
+}
+
+#[test]
 fn a_truncated_file_begins_anew_and_what_was_not_read_is_a_gap() {
     let mut house = House::new();
     house.extra = format!("metrics_listen = \"{}\"", house.metrics);

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::future::IntoFuture;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -24,12 +23,15 @@ use crate::access::door::Door;
 use crate::access::gate::{Gate, Names};
 use crate::access::keyring::Keyring;
 use crate::access::uses;
+use crate::backup::{control, last};
 use crate::batch::Batch;
+use crate::catalog::absence;
 use crate::catalog::registry::Registry;
 use crate::catalog::store::Store as CatalogStore;
 use crate::config::Config;
+use crate::data_dir;
 use crate::deletion::job::Deletions;
-use crate::head::appender::Appender;
+use crate::head::appender::{Appender, SnapshotReply};
 use crate::head::tail::Tail;
 use crate::head::view::Head;
 use crate::health::Health;
@@ -56,7 +58,7 @@ const JOURNAL_QUEUE: usize = 1024;
 const HEAD_QUEUE: usize = 64;
 /// What agents said is saved this often: watermarks and clocks stand in no WAL.
 const AGENTS_INTERVAL: Duration = Duration::from_secs(20);
-/// Retention is looked at this often.
+/// Retention, and the age of the last backup, are looked at this often.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(60);
 /// At start so much of the newest partition is read ahead: a tenth of a second from any disk.
 const WARM_BYTES_MAX: u64 = 64 << 20;
@@ -67,9 +69,6 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const HTTP_GRACE: Duration = Duration::from_secs(5);
 /// The last commit gets so long; less than the 90 s after which systemd kills.
 const STOP_GRACE: Duration = Duration::from_secs(60);
-
-/// Of a folder that is made: what is in it is for no other account of the machine.
-const FOLDER_MODE: u32 = 0o700;
 
 /// Sockets that are bound, a folder that is ours.
 pub struct Ready {
@@ -90,7 +89,7 @@ impl Ready {
 
 /// Binds and locks, before any work is done.
 pub async fn prepare(config: Config) -> Result<Ready, ConfigError> {
-    let lock = lock(&config.data_dir)?;
+    let lock = data_dir::lock(&config.data_dir)?;
     let (keyring, gate) = gate(&config)?;
     Ok(Ready {
         keyring,
@@ -119,31 +118,6 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, ConfigError
     listener.map_err(|error| ConfigError::new(format!("{key}: listen on {address}: {error}")))
 }
 
-/// Makes the folder and takes its lock.
-pub fn lock(data_dir: &Path) -> Result<File, ConfigError> {
-    let io = |what: &str, path: &Path, error: std::io::Error| {
-        ConfigError::new(format!("data_dir: {what} {}: {error}", path.display()))
-    };
-    for dir in [data_dir.to_path_buf(), wal_dir(data_dir), partitions_dir(data_dir)] {
-        let made = std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(&dir);
-        made.map_err(|error| io("make folder", &dir, error))?;
-    }
-    let path = data_dir.join("lock");
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(|error| io("open", &path, error))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
-        .map_err(|_| ConfigError::new(format!("data_dir: {} is held by another process", path.display())))?;
-    Ok(file)
-}
-
-fn wal_dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("wal")
-}
-
-fn partitions_dir(data_dir: &Path) -> PathBuf {
-    data_dir.join("partitions")
-}
-
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (grpc_address, http_address) = ready.addresses()?;
@@ -158,12 +132,20 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         let start = move || Engine::start(&config, &metrics, &health).map(|engine| (config, engine));
         tokio::task::spawn_blocking(start).await??
     };
+    let backup = last::Watch {
+        data_dir: config.data_dir.clone(),
+        max_lag: config.backup_max_lag,
+        health: Arc::clone(&health),
+        metrics: Arc::clone(&metrics),
+    };
+    tokio::spawn(control::serve(control::listen(&config.data_dir)?, engine.snapshots.clone()));
     let keeper = Keeper {
         store: engine.store.clone(),
         catalog: Arc::clone(&engine.catalog),
-        root: partitions_dir(&config.data_dir),
+        root: data_dir::partitions(&config.data_dir),
         limits,
         metrics: Arc::clone(&metrics),
+        backup: backup.clone(),
     };
     tokio::spawn(keeper.run(shutdown.clone()));
     let sessions = Sessions {
@@ -181,9 +163,10 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         deletions: Arc::clone(&engine.deletions),
         health,
         metrics,
+        backup,
         registry: Arc::new(metrics_registry),
         search_timeout: config.search_timeout,
-        wal_dir: wal_dir(&config.data_dir),
+        wal_dir: data_dir::wal(&config.data_dir),
         data_dir: config.data_dir,
     };
     tracing::info!("listening grpc={grpc_address} http={http_address}");
@@ -241,6 +224,7 @@ struct Keeper {
     root: PathBuf,
     limits: retention::Limits,
     metrics: Arc<Metrics>,
+    backup: last::Watch,
 }
 
 impl Keeper {
@@ -251,15 +235,16 @@ impl Keeper {
             let keeper = self.clone();
             let work: Box<dyn FnOnce() + Send> = tokio::select! {
                 () = shutdown.cancelled() => return,
-                _ = retention.tick() => Box::new(move || keeper.remove_expired()),
+                _ = retention.tick() => Box::new(move || keeper.look()),
                 _ = agents.tick() => Box::new(move || keeper.save_agents()),
             };
             let _ = tokio::task::spawn_blocking(work).await;
         }
     }
 
-    fn remove_expired(&self) {
+    fn look(&self) {
         retention::apply(&self.store, &self.catalog, &self.root, self.limits, &self.metrics);
+        self.backup.look();
     }
 
     fn save_agents(&self) {
@@ -267,6 +252,12 @@ impl Keeper {
             tracing::warn!("what agents said is not saved: {error}");
         }
     }
+}
+
+/// Brings the index to where the WAL ends, as a start and a clean stop do, without serving anybody. The caller has the folder's lock.
+pub fn settle(config: &Config) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::register(&mut clew_service::metrics::Registry::default()));
+    Engine::start(config, &metrics, &Arc::new(Health::default()))?.stop()
 }
 
 /// The threads behind the servers.
@@ -279,6 +270,8 @@ struct Engine {
     journal_thread: JoinHandle<u64>,
     head_thread: JoinHandle<()>,
     deletions: Arc<Deletions>,
+    /// To the head: who asks for an image.
+    snapshots: mpsc::Sender<SnapshotReply>,
     indexer_thread: JoinHandle<Arc<CatalogStore>>,
 }
 
@@ -291,12 +284,17 @@ impl Engine {
         let cache = Arc::new(BlockCache::new(config.block_cache_bytes));
         let tallies = Arc::new(TallyCache::new(config.list_cache_bytes));
         let cataloged = catalog.load(&registry)?;
-        let (head, committed) = open_partitions(&partitions_dir(&config.data_dir))?;
-        registry.write().days_aside = Partition::days_aside(&partitions_dir(&config.data_dir))?;
-        let wal_dir = wal_dir(&config.data_dir);
+        let (head, committed) = open_partitions(&data_dir::partitions(&config.data_dir))?;
+        {
+            let mut state = registry.write();
+            state.days_aside = Partition::days_aside(&data_dir::partitions(&config.data_dir))?;
+            state.absences = absence::read(&config.data_dir)?;
+        }
+        let wal_dir = data_dir::wal(&config.data_dir);
         let (work, work_receiver) = mpsc::channel();
         let indexer = Indexer {
-            root: partitions_dir(&config.data_dir),
+            data_dir: config.data_dir.clone(),
+            root: data_dir::partitions(&config.data_dir),
             wal: wal_dir.clone(),
             head: Arc::clone(&head),
             registry: Arc::clone(&registry),
@@ -328,6 +326,7 @@ impl Engine {
         let tail = Arc::new(Tail::new(config.tail_bytes));
         let followed = Arc::clone(&tail);
         let wanted = Arc::clone(&deletions);
+        let (snapshots, asked) = mpsc::channel();
         Ok(Self {
             store: Store::new(head, registry, cache, tallies, tail)?,
             catalog,
@@ -335,8 +334,9 @@ impl Engine {
             stopping,
             wal_dir,
             deletions,
+            snapshots,
             head_thread: thread("head", move || {
-                fill_head(appender, &watermarks, &followed, &wanted, &durable_receiver);
+                fill_head(appender, &watermarks, &followed, &wanted, &asked, &durable_receiver);
             })?,
             journal_thread: thread("journal", move || journal_loop.run(&requests))?,
             indexer_thread,
@@ -466,9 +466,10 @@ fn fill_head(
     registry: &Registry,
     tail: &Tail,
     deletions: &Deletions,
+    snapshots: &Receiver<SnapshotReply>,
     handed: &Receiver<Handed>,
 ) {
-    /// So often it is looked whether something is to be deleted.
+    /// So often it is looked whether something is to be deleted, or an image to be made.
     const IDLE: Duration = Duration::from_secs(1);
     loop {
         let wait = appender.due().map_or(IDLE, |due| due.saturating_duration_since(Instant::now()).min(IDLE));
@@ -486,6 +487,9 @@ fn fill_head(
         }
         if deletions.take_new() {
             appender.delete();
+        }
+        if let Ok(reply) = snapshots.try_recv() {
+            appender.snapshot(reply);
         }
         if appender.due().is_some_and(|due| due <= Instant::now()) {
             appender.commit();

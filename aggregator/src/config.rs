@@ -26,6 +26,7 @@ struct Raw {
     insecure: bool,
     token: Vec<RawToken>,
     retention: RawRetention,
+    backup: RawBackup,
     limits: RawLimits,
 }
 
@@ -45,6 +46,12 @@ struct RawToken {
 struct RawRetention {
     max_age: Span,
     max_disk: Size,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RawBackup {
+    max_lag: Option<Span>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,6 +79,7 @@ impl Default for Raw {
             insecure: false,
             token: Vec::new(),
             retention: RawRetention::default(),
+            backup: RawBackup::default(),
             limits: RawLimits::default(),
         }
     }
@@ -119,6 +127,8 @@ pub struct Config {
     pub retention_age: Duration,
     /// The oldest partitions are removed above this.
     pub retention_bytes: u64,
+    /// A last good backup that is older is trouble; none: no age is.
+    pub backup_max_lag: Option<Duration>,
     /// When blocks and generations are full.
     pub head: appender::Limits,
     /// A WAL segment is begun anew past this.
@@ -148,7 +158,7 @@ impl Config {
 }
 
 fn validate(raw: Raw) -> Result<Config, ConfigError> {
-    let Raw { data_dir, grpc_listen, http_listen, http_hosts, insecure, token, retention, limits } = raw;
+    let Raw { data_dir, grpc_listen, http_listen, http_hosts, insecure, token, retention, backup, limits } = raw;
     let at_least = |name: &str, size: Size, min: u64| {
         if size.0 >= min {
             Ok(size.0)
@@ -175,6 +185,7 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
         tokens: token.into_iter().map(configured).collect::<Result<_, _>>()?,
         retention_age: retention.max_age.0,
         retention_bytes: retention.max_disk.0,
+        backup_max_lag: backup.max_lag.map(|max_lag| max_lag.0),
         head: appender::Limits {
             block_bytes: block_bytes as usize,
             head_bytes: at_least("head_bytes", limits.head_bytes, block_bytes)?,

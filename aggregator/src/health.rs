@@ -14,11 +14,13 @@ pub enum Part {
     Index,
     /// The catalog's snapshots.
     Catalog,
+    /// The last good backup is older than it may be.
+    Backup,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Disk, Self::Wal, Self::Index, Self::Catalog];
+    pub const ALL: [Self; 5] = [Self::Disk, Self::Wal, Self::Index, Self::Catalog, Self::Backup];
 
     /// As answers and metrics name it.
     pub fn name(self) -> &'static str {
@@ -27,7 +29,13 @@ impl Part {
             Self::Wal => "wal",
             Self::Index => "index",
             Self::Catalog => "catalog",
+            Self::Backup => "backup",
         }
+    }
+
+    /// Whether lines can be taken and found without it. Nobody is to be kept away because a backup is late.
+    pub fn is_needed(self) -> bool {
+        self != Self::Backup
     }
 }
 

@@ -1,4 +1,5 @@
-//! Adds sealed blocks to Tantivy, commits generations, tells the head, and cuts the WAL behind them.
+//! Adds sealed blocks to Tantivy, commits generations, tells the head, and cuts the WAL behind them. Makes images for backups, because
+//! nothing may be committed or cut meanwhile.
 //!
 //! One thread owns it. A commit that fails (a full disk) is built again from the head's blocks until it succeeds: nothing is
 //! lost meanwhile, because the head keeps the blocks and the WAL the batches.
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use tantivy::IndexWriter;
 
+use crate::backup::snapshot;
 use crate::block::container::Unzstd;
 use crate::block::decode::Payload;
 use crate::block::tokens::Words;
@@ -40,6 +42,8 @@ const REFRESH: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub struct Indexer {
+    /// Everything durable.
+    pub data_dir: PathBuf,
     /// The directory of all partitions.
     pub root: PathBuf,
     /// The directory of the WAL.
@@ -92,6 +96,8 @@ impl Indexer {
             match work.recv_timeout(REFRESH) {
                 Ok(Work::Block { day, block, words }) => missed |= !self.add(&mut current, day, &block, words),
                 Ok(Work::Delete) => self.delete(&mut current),
+                // Who asked may be gone.
+                Ok(Work::Snapshot(reply)) => drop(reply.send(self.snapshot())),
                 Ok(Work::Commit(generation)) => {
                     let seen = seen.get_or_insert_with(|| Seen::load(&self.head.partitions()));
                     self.commit(&mut current, &generation, seen, std::mem::take(&mut missed));
@@ -255,6 +261,13 @@ impl Indexer {
         }
         self.cache.clear();
         Ok(remaining)
+    }
+
+    fn snapshot(&self) -> Result<(), String> {
+        let partitions: Vec<_> =
+            self.head.partitions().iter().map(|committed| Arc::clone(&committed.partition)).collect();
+        let made = snapshot::take(&self.data_dir, &partitions, &self.store);
+        made.map(drop).map_err(|error| error.to_string())
     }
 
     fn refresh(&self, current: Option<&Current>) {

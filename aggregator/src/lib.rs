@@ -15,19 +15,23 @@
 //! | `transactions` | lists of transactions, and what they come to |
 //! | `deletion` | takes records out for good |
 //! | `store` | what may be asked of all that |
+//! | `backup` | backups of all that, and how they come back |
 //! | `verify` | reads everything on disk and says what is damaged |
 //! | `trace` | one transaction from its records |
 //! | `http` | the API |
+//! | `data_dir` | where things lie, and the lock |
 //! | `supervise` | what systemd is told |
 //! | `app` | wires the parts, alone |
 
 pub mod access;
 pub mod app;
+pub mod backup;
 pub mod batch;
 pub mod block;
 pub mod catalog;
 pub mod clock;
 pub mod config;
+pub mod data_dir;
 pub mod deletion;
 pub mod head;
 pub mod health;

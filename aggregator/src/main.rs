@@ -1,11 +1,12 @@
-//! `clew-aggregator run|check|verify|token --config FILE`.
+//! `clew-aggregator run|check|verify|token|backup|restore --config FILE`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clew_aggregator::access::command::{self, TokenCommand};
 use clew_aggregator::access::keyring::Keyring;
+use clew_aggregator::backup::command::{self as backup, BackupArguments, RestoreArguments};
 use clew_aggregator::config::Config;
 use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
@@ -45,6 +46,22 @@ enum Command {
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Back everything up, also while the aggregator runs: what the target does not have yet.
+    Backup {
+        /// aggregator.toml; without it, the defaults.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        arguments: BackupArguments,
+    },
+    /// Bring a backup back into an empty data_dir, all of it or some days, while no aggregator runs.
+    Restore {
+        /// aggregator.toml; without it, the defaults.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        arguments: RestoreArguments,
+    },
     /// Make, list and take back tokens: what agents, people and programs are let in with.
     Token {
         /// aggregator.toml; without it, the defaults.
@@ -82,6 +99,8 @@ fn main() -> ExitCode {
             Command::Verify { config } => verify(&Config::load(config.as_deref())?),
             Command::Check { config } => check(Config::load(config.as_deref())?).await,
             Command::Token { config, command } => token(Config::load(config.as_deref())?, &command),
+            Command::Backup { config, arguments } => backup(&Config::load(config.as_deref())?, &arguments).await,
+            Command::Restore { config, arguments } => restore(Config::load(config.as_deref())?, &arguments).await,
             Command::Manual { folder } => Ok(manual::write(&Arguments::command(), &folder)?),
         }
     });
@@ -116,6 +135,22 @@ fn verify(config: &Config) -> anyhow::Result<()> {
     let damaged = clew_aggregator::verify::verify(data_dir, &mut std::io::stdout().lock())?;
     anyhow::ensure!(damaged == 0, "{damaged} damaged; what is damaged is left out of answers, the rest is found");
     Ok(())
+}
+
+async fn backup(config: &Config, arguments: &BackupArguments) -> anyhow::Result<()> {
+    private::files();
+    let (shutdown, mut out) = (shutdown::on_signal()?, std::io::stdout());
+    tokio::select! {
+        done = backup::backup(arguments, &config.data_dir, &mut out) => done,
+        () = shutdown.cancelled() => anyhow::bail!("stopped by a signal; what is in the target already is not written again"),
+    }
+}
+
+async fn restore(config: Config, arguments: &RestoreArguments) -> anyhow::Result<()> {
+    private::files();
+    let data_dir = config.data_dir.clone();
+    let settle = move |data_dir: &Path| app::settle(&Config { data_dir: data_dir.to_owned(), ..config });
+    backup::restore(arguments, &data_dir, settle, &mut std::io::stdout()).await
 }
 
 fn token(config: Config, command: &TokenCommand) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! What the aggregator counts. Names in the registry get the prefix `clew_aggregator_`.
 
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use clew_service::metrics::Registry;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -55,6 +56,30 @@ pub struct Metrics {
     pub partitions_removed: Counter,
     /// Who was not let in, by door and reason.
     pub refused: Family<RefusedLabel, Counter>,
+    /// Of the last good backup.
+    backup: BackupMetrics,
+}
+
+/// Seconds are NaN while there is no backup.
+struct BackupMetrics {
+    age_seconds: Gauge<f64, AtomicU64>,
+    duration_seconds: Gauge<f64, AtomicU64>,
+    bytes: Gauge<u64, AtomicU64>,
+    written_bytes: Gauge<u64, AtomicU64>,
+}
+
+impl Default for BackupMetrics {
+    fn default() -> Self {
+        let backup = Self {
+            age_seconds: Gauge::default(),
+            duration_seconds: Gauge::default(),
+            bytes: Gauge::default(),
+            written_bytes: Gauge::default(),
+        };
+        backup.age_seconds.set(f64::NAN);
+        backup.duration_seconds.set(f64::NAN);
+        backup
+    }
 }
 
 /// Names why somebody was not let in.
@@ -110,6 +135,7 @@ impl Metrics {
             http_seconds: Family::new_with_constructor(seconds),
             partitions_removed: Counter::default(),
             refused: Family::default(),
+            backup: BackupMetrics::default(),
         };
         let registry = registry.sub_registry_with_prefix("clew_aggregator");
         let mut counter = |name, help, counter: &Counter| registry.register(name, help, counter.clone());
@@ -135,7 +161,20 @@ impl Metrics {
         registry.register("trouble", "1 for a part that does not work", metrics.trouble.clone());
         registry.register("refused", "Requests and sessions that were not let in", metrics.refused.clone());
         registry.register("http_seconds", "Requests by route", metrics.http_seconds.clone());
+        let backup = &metrics.backup;
+        registry.register("backup_age_seconds", "Since the last good backup was taken", backup.age_seconds.clone());
+        registry.register("backup_duration_seconds", "What it took", backup.duration_seconds.clone());
+        registry.register("backup_bytes", "What it holds", backup.bytes.clone());
+        registry.register("backup_written_bytes", "What of it was new", backup.written_bytes.clone());
         metrics
+    }
+
+    /// There is a good backup of so many bytes, `written` of them new, that was taken so long ago and took so long.
+    pub fn backup_made(&self, age: Duration, took: Duration, bytes: u64, written: u64) {
+        self.backup.age_seconds.set(age.as_secs_f64());
+        self.backup.duration_seconds.set(took.as_secs_f64());
+        self.backup.bytes.set(bytes);
+        self.backup.written_bytes.set(written);
     }
 }
 

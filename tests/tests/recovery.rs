@@ -283,6 +283,38 @@ impl Drop for SmallDisk {
 }
 
 #[test]
+fn a_rolling_restart_loses_nothing_and_repeats_nothing() {
+    let stage = Stage::new("rolling");
+    let mut random = stage.random(0);
+    let (logs, ids) = (stage.folder("logs"), ids(&mut random, 20));
+    let mut aggregator = Aggregator::started(&stage, &[]);
+    let mut agents: Vec<Agent> = ["one", "two"]
+        .map(|name| {
+            let logs = &stage.folder(&format!("logs/{name}"));
+            Agent::new(&stage, &aggregator, &AgentOptions { name, agent_id: None, logs, limits: &[] })
+        })
+        .into();
+    agents.iter_mut().for_each(Agent::start);
+    let pace = Pace { lines_per_s: 200, lines_per_rotation: 300 };
+    let writers = ["one", "two"].map(|name| Writers::start(&mut random, &logs.join(name), &ids, 1, &pace));
+    // As an upgrade does it: one after the other, while lines come in.
+    for round in 1..4 {
+        wait::until("records between two restarts", SETTLE_DEADLINE, || {
+            let records = aggregator.api().records()?;
+            wait::check(records >= round * 300, || format!("{records} records"))
+        });
+        assert!(aggregator.terminate().success());
+        aggregator.start();
+        for agent in &mut agents {
+            assert!(agent.terminate().success());
+            agent.start();
+        }
+    }
+    let written: Vec<_> = writers.into_iter().flat_map(Writers::stop).collect();
+    oracle::settle_and_verify(&aggregator.api(), &ids, &written, SETTLE_DEADLINE);
+}
+
+#[test]
 fn two_agents_have_one_id() {
     let stage = Stage::new("twins");
     let mut random = stage.random(0);

@@ -300,6 +300,7 @@ impl Pipeline {
     pub(super) fn leave(&mut self) {
         let is_over = |source: &Source| source.is_settled() && source.in_flight.is_empty();
         let is_all = self.table.iter().all(|(_, source)| is_over(source))
+            && self.is_confirmed()
             && self.unopened.is_empty()
             && self.orphans.is_empty()
             && self.examinations == 0;
@@ -308,13 +309,19 @@ impl Pipeline {
         }
     }
 
+    /// Whether the aggregator of this session has said of everything that was acknowledged that it still holds it: one that was restored
+    /// from a backup may not.
+    fn is_confirmed(&self) -> bool {
+        self.table.iter().all(|(_, source)| source.phase == Phase::Open || source.acked.position == 0)
+    }
+
     fn send_watermark(&self, unread_bytes: u64) {
         self.say(unread_bytes, false);
     }
 
     fn say(&self, unread_bytes: u64, leaves: bool) {
         let Some(session) = &self.session else { return };
-        let reached = self.watermark.reached();
+        let reached = self.watermark.reached().filter(|_| self.is_confirmed());
         let time_ns = reached.zip(session.anchor).map_or(0, |(reached, anchor)| anchor.at(reached));
         let clock = session.anchor.map(|anchor| anchor.reading(now_ns(), Instant::now())).unwrap_or_default();
         let watermark = clew_proto::v1::Watermark {
@@ -444,6 +451,7 @@ impl Pipeline {
             source.may_be_copy = false;
             source.start_at(end_of(&source));
             source.begun = Begun::AtItsEnd(source.size);
+            source.origin = source.size;
         }
         if source.compression.is_some() {
             return self.examine(source);

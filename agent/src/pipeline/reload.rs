@@ -136,6 +136,7 @@ impl Pipeline {
         source.account = Account::default();
         source.start_at(source.acked);
         source.begun = Begun::Renamed(source.acked.position);
+        source.origin = source.acked.position;
         source.phase = Phase::Unannounced;
         source.recorded = None;
         source.leaving = None;

@@ -19,6 +19,7 @@ use crate::identity::{self, Fingerprint};
 use crate::ship;
 use crate::ship::clock::Anchor;
 use crate::ship::session::now_ns;
+use crate::watermark::Watermark;
 
 /// The outbox is left this much room for pings.
 const OUTBOX_ROOM: usize = 4;
@@ -37,6 +38,8 @@ pub struct Session {
     pub batch_bytes_max: u64,
     /// What the aggregator takes.
     batch_bytes_most: u64,
+    /// The aggregator was restored from a backup: what it does not know it may have had.
+    restored: bool,
     /// The aggregator's clock, when it last told.
     pub anchor: Option<Anchor>,
 }
@@ -67,7 +70,7 @@ impl Session {
 impl Pipeline {
     pub(super) fn on_ship(&mut self, event: ship::Event) {
         match event {
-            ship::Event::Connected { session, outbox, credit_bytes, batch_bytes_max } => {
+            ship::Event::Connected { session, outbox, credit_bytes, batch_bytes_max, restored } => {
                 let most = match batch_bytes_max {
                     0 => u64::MAX,
                     most => u64::from(most),
@@ -80,6 +83,7 @@ impl Pipeline {
                     credit_bytes_max: credit_bytes,
                     batch_bytes_max,
                     batch_bytes_most: most,
+                    restored,
                     anchor: None,
                 });
                 self.metrics.connected.set(1);
@@ -193,7 +197,7 @@ impl Pipeline {
             device: source.key.device,
             inode: source.key.inode,
             prefix: Some(wire(prefix)),
-            begin: source.acked.position,
+            begin: if session.restored { source.origin } else { source.acked.position },
             fresh: source.fresh && source.file.is_some(),
             may_be_copy: source.rotated || source.compression.is_some(),
             labels: source
@@ -301,6 +305,10 @@ impl Pipeline {
 
     fn on_state(&mut self, id: Id, state: &SourceState) {
         let Some(source) = self.table.get(id).filter(|source| source.phase == Phase::Asked) else { return };
+        if state.candidates.is_empty() && state.frontier < source.acked.position {
+            // What was promised is not held any more.
+            self.watermark = Watermark::default();
+        }
         if source.ended.is_some() {
             return self.on_ended_state(id, state.frontier);
         }
@@ -313,9 +321,18 @@ impl Pipeline {
         let Some(source) = self.table.get(id) else { return };
         if !state.known && source.acked.position > 0 {
             tracing::warn!(
-                "the aggregator does not know {}, of which {} bytes were acknowledged: it is another one, or it lost its data; going on \
-                 behind them",
+                "the aggregator does not know {}, which was acknowledged up to position {}: it is another one, it lost its data, or it was \
+                 restored from a backup; going on at position {}",
                 source.path.display(),
+                source.acked.position,
+                state.frontier
+            );
+        } else if state.frontier < source.acked.position {
+            tracing::warn!(
+                "the aggregator holds {} up to position {}, and had acknowledged it up to {}: it was restored from a backup; shipping it \
+                 again from there",
+                source.path.display(),
+                state.frontier,
                 source.acked.position
             );
         }
@@ -398,6 +415,7 @@ impl Pipeline {
         source.before = None;
         source.fresh = false;
         source.prefix = Fingerprint::default();
+        source.origin = 0;
         source.start_at(Mark::default());
         self.back_to_unannounced(id);
         self.announce.push_back(id);

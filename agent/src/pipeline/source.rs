@@ -117,6 +117,8 @@ pub struct Source {
     pub tallies: VecDeque<Tally>,
     pub account: Account,
     pub begun: Begun,
+    /// Where it was begun: an aggregator that was restored and knows nothing of it gets it from there, whatever was acknowledged.
+    pub origin: u64,
     /// The configuration that it was found by; a newer one may say otherwise.
     pub generation: u64,
     pub leaving: Option<Leaving>,
@@ -224,6 +226,7 @@ impl Source {
             tallies: VecDeque::new(),
             account: Account::default(),
             begun: Begun::AtItsBeginning,
+            origin: 0,
             generation: 0,
             leaving: None,
             last_error: None,
@@ -288,6 +291,7 @@ impl Source {
         self.recorded.get_or_insert(RECORDED_BEFORE);
         self.prefix = remembered.prefix;
         self.begun = Begun::Remembered(remembered.frontier);
+        self.origin = remembered.origin;
         self.start_at(Mark {
             position: remembered.frontier,
             guard: remembered.guard,
@@ -401,6 +405,7 @@ impl Source {
             key: self.key,
             path: self.path.clone(),
             frontier: self.acked.position,
+            origin: self.origin,
             prefix: self.prefix,
             guard: self.acked.guard,
             last_time_ns: self.acked.last_time_ns,

@@ -39,6 +39,8 @@ pub enum Event {
         outbox: mpsc::Sender<AgentMessage>,
         credit_bytes: u64,
         batch_bytes_max: u32,
+        /// The aggregator was restored from a backup.
+        restored: bool,
     },
     Message {
         session: u64,

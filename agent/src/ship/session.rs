@@ -68,6 +68,7 @@ async fn talk(greeting: &Greeting<'_>, emit: &impl Fn(Event)) -> End {
         outbox: outbox.clone(),
         credit_bytes: welcome.credit_bytes,
         batch_bytes_max: welcome.batch_bytes_max,
+        restored: welcome.restored,
     });
     let keepalive = Duration::from_millis(u64::from(welcome.keepalive_ms)).max(KEEPALIVE_MIN);
     converse(greeting.session, outbox, inbox, keepalive, emit).await

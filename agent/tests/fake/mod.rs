@@ -63,6 +63,8 @@ pub struct State {
     pub hold_acks: bool,
     pub credit_bytes: u64,
     pub fence: bool,
+    /// It says that it was restored from a backup.
+    pub restored: bool,
     /// A session ends after so many batches.
     pub batches_per_session: Option<usize>,
     /// Refuses the next batch, as if the one before it had been lost.
@@ -94,6 +96,7 @@ impl Fake {
             hold_acks: false,
             credit_bytes: 8 << 20,
             fence: false,
+            restored: false,
             batches_per_session: None,
             lose_batches: 0,
         };
@@ -306,6 +309,7 @@ impl Session {
                     batch_bytes_max: 4 << 20,
                     keepalive_ms: 1000,
                     version: "fake".into(),
+                    restored: state.restored,
                 }));
             }
             FromAgent::OpenSource(open) => answers.push(ToAgent::SourceState(self.open(&open, state))),

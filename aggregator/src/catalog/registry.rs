@@ -8,6 +8,7 @@ use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use clew_proto::v1;
 use uuid::Uuid;
 
+use super::absence::{Absence, Why};
 use super::host_clock::HostClock;
 use crate::source::Source;
 use crate::wal::entry::{BatchRecord, Counts, Event, GapRecord, SourceRecord, uuid};
@@ -29,6 +30,8 @@ pub struct State {
     pub removed_before_ns: i64,
     /// Days since the epoch whose partitions are damaged and set aside.
     pub days_aside: Vec<i64>,
+    /// Times of receipt of which a restore left something out.
+    pub absences: Vec<Absence>,
     by_file: HashMap<FileKey, Vec<Uuid>>,
     by_prefix: HashMap<PrefixKey, Vec<Uuid>>,
 }
@@ -140,6 +143,11 @@ impl Registry {
 }
 
 impl State {
+    /// Whether this came back from a backup once, so that what was acknowledged after that may be unknown here.
+    pub fn is_restored(&self) -> bool {
+        self.absences.iter().any(|absence| absence.why == Why::AfterBackup)
+    }
+
     /// An agent says hello. The error is the epoch that holds its name: a higher one, as long as a session of it is open.
     pub fn hello(&mut self, id: Uuid, hello: &v1::Hello, now_ns: i64) -> Result<(), u64> {
         let agent = self.agents.entry(id).or_default();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use prost::Message;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 use super::host_clock::{HostClock, Spell};
 use super::registry::{Agent, Registry};
@@ -148,6 +148,11 @@ impl Store {
         self.write(registry, &Changed { agents: changed_agents(registry), sources: Vec::new() }, None)
     }
 
+    /// Copies what was saved last into a new database at `path`.
+    pub fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        self.with_database(|database| copy(database, path))
+    }
+
     fn write(&self, registry: &Registry, changed: &Changed, wal_position: Option<u64>) -> Result<(), StoreError> {
         let removed_before_ns = registry.read().removed_before_ns;
         let written = self.with_database(|database| write(database, changed, removed_before_ns, wal_position));
@@ -177,6 +182,31 @@ fn open(path: &Path) -> Result<Database, StoreError> {
     }
     transaction.commit().map_err(redb::Error::from)?;
     Ok(database)
+}
+
+/// All tables in one transaction. What is copied has the version that `open` has checked.
+fn copy(database: &Database, path: &Path) -> Result<(), StoreError> {
+    let (from, into) = (database.begin_read().map_err(redb::Error::from)?, open(path)?);
+    let transaction = into.begin_write().map_err(redb::Error::from)?;
+    copy_table(&from, &transaction, META)?;
+    copy_table(&from, &transaction, AGENTS)?;
+    copy_table(&from, &transaction, SOURCES)?;
+    copy_table(&from, &transaction, DELETIONS)?;
+    Ok(transaction.commit().map_err(redb::Error::from)?)
+}
+
+fn copy_table<K: redb::Key + 'static, V: redb::Value + 'static>(
+    from: &ReadTransaction,
+    into: &WriteTransaction,
+    table: TableDefinition<'_, K, V>,
+) -> Result<(), StoreError> {
+    let (from, mut into) =
+        (from.open_table(table).map_err(redb::Error::from)?, into.open_table(table).map_err(redb::Error::from)?);
+    for row in from.iter().map_err(redb::Error::from)? {
+        let (key, value) = row.map_err(redb::Error::from)?;
+        into.insert(key.value(), value.value()).map_err(redb::Error::from)?;
+    }
+    Ok(())
 }
 
 fn read(database: &Database, registry: &Registry) -> Result<u64, StoreError> {
@@ -352,5 +382,43 @@ mod tests {
         assert_eq!(state.agents[&agent].clock.spells().len(), 2);
         assert_eq!((state.agents[&agent].watermark(), state.agents[&agent].retired_ns), (Some(150), 160));
         assert_eq!(state.removed_before_ns, 70);
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Store::open(dir.path()).unwrap());
+        let database = Database::open(dir.path().join("catalog.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert("format", 2).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let error = Store::open(dir.path()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("has format 2, this program reads format 1: run the version that wrote it"), "{error}");
+    }
+
+    #[test]
+    fn a_copy_is_a_snapshot_of_its_own() {
+        let (dir, registry) = (tempfile::tempdir().unwrap(), Registry::default());
+        let agent = Uuid::from_u128(1);
+        let open = |id: u128| v1::OpenSource {
+            source_id: Uuid::from_u128(id).into_bytes().to_vec().into(),
+            begin: 44,
+            ..Default::default()
+        };
+        registry.write().open(agent, &open(2), 9).unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        store.save(&registry, 77).unwrap();
+        store.save_deletion(5, b"{}", &[]).unwrap();
+        std::fs::create_dir(dir.path().join("copy")).unwrap();
+        store.copy_to(&dir.path().join("copy/catalog.redb")).unwrap();
+        registry.write().open(agent, &open(3), 10).unwrap();
+        store.save(&registry, 99).unwrap();
+        let (copy, loaded) = (Store::open(&dir.path().join("copy")).unwrap(), Registry::default());
+        assert_eq!(copy.load(&loaded).unwrap(), 77);
+        assert_eq!(copy.deletions().unwrap(), [b"{}"]);
+        let state = loaded.read();
+        assert_eq!((state.sources.len(), state.sources[&Uuid::from_u128(2)].frontier), (1, 44));
+        assert!(state.agents.contains_key(&agent));
     }
 }

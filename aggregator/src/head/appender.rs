@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use hashbrown::HashMap;
 use hashbrown::hash_map::EntryRef;
+use tokio::sync::oneshot;
 
 use super::view::Head;
 use crate::batch::Batch;
@@ -47,7 +48,12 @@ pub enum Work {
     Commit(Generation),
     /// Take out what there is to be deleted (`deletion`).
     Delete,
+    /// Make an image of everything for a backup, and tell what came of it.
+    Snapshot(SnapshotReply),
 }
+
+/// Takes nothing, or why there is no image.
+pub type SnapshotReply = oneshot::Sender<Result<(), String>>;
 
 /// What a commit holds besides its blocks.
 pub struct Generation {
@@ -160,6 +166,12 @@ impl Appender {
     pub fn delete(&mut self) {
         self.commit();
         self.send(Work::Delete);
+    }
+
+    /// Commits, so that little is left in the log, and has the indexer make an image.
+    pub fn snapshot(&mut self, reply: SnapshotReply) {
+        self.commit();
+        self.send(Work::Snapshot(reply));
     }
 
     /// Commits and waits for it.

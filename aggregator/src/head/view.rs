@@ -416,7 +416,7 @@ mod tests {
                     prepared.commit().unwrap();
                     head.install(generation.number, Committed::newest(&partition).unwrap());
                 }
-                Work::Delete => unreachable!("nothing is deleted here"),
+                Work::Delete | Work::Snapshot(_) => unreachable!("nothing is deleted or backed up here"),
             }
         }
         assert_eq!(head.volume().records, 0, "all is committed");

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::block::spelling::SpelledId;
+use crate::catalog::absence::Absence;
 use crate::clock::rfc3339;
 use crate::index::partition;
 use crate::record::Record;
@@ -201,9 +202,14 @@ pub fn completeness(completeness: &Completeness, reasons: &[String]) -> Value {
         "gaps": completeness.gaps.iter().map(gap_at).collect::<Vec<_>>(),
         "removed_before": completeness.removed_before_ns.map(rfc3339),
         "days_set_aside": completeness.days_aside.iter().map(|day| partition::name(*day)).collect::<Vec<_>>(),
+        "absences": completeness.absences.iter().map(absence).collect::<Vec<_>>(),
         "blocks_damaged": completeness.blocks_damaged,
         "reasons": reasons,
     })
+}
+
+fn absence(absence: &Absence) -> Value {
+    json!({"from": rfc3339(absence.from_ns), "to": rfc3339(absence.to_ns), "why": absence.why.name()})
 }
 
 /// Agents that are behind.

@@ -8,6 +8,7 @@ use clew_service::metrics::Registry;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::access::gate::Gate;
+use crate::backup::last;
 use crate::deletion::job::Deletions;
 use crate::health::{Health, Part};
 use crate::metrics::{Metrics, RouteLabel};
@@ -26,6 +27,8 @@ pub struct Api {
     pub health: Arc<Health>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// The last good backup.
+    pub backup: last::Watch,
     /// Where the counts are registered.
     pub registry: Arc<Registry>,
     /// How long a search may take, unless it is asked to take another time.

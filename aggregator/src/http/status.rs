@@ -11,6 +11,7 @@ use super::answer;
 use super::api::Api;
 use super::arguments;
 use super::problem::Problem;
+use crate::backup::last::{self, Last};
 use crate::catalog::registry::{self, Agent, SourceEntry};
 use crate::clock::{self, rfc3339};
 use crate::index::partition::Partition;
@@ -94,6 +95,19 @@ fn source(entry: &SourceEntry) -> Value {
     })
 }
 
+fn backup(last: Option<&Last>) -> Value {
+    last.map_or(Value::Null, |last| {
+        json!({
+            "id": last.id,
+            "taken": rfc3339(last.taken_ns),
+            "age_ns": last::age_ns(last, clock::now_ns()),
+            "duration_ns": last.duration_ns,
+            "bytes": last.bytes,
+            "bytes_written": last.bytes_written,
+        })
+    })
+}
+
 /// `/api/v1/status/storage`.
 pub async fn storage(State(api): State<Api>) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/status/storage");
@@ -125,6 +139,7 @@ pub async fn storage(State(api): State<Api>) -> Result<Json<Value>, Problem> {
             "partitions": partitions,
             "set_aside": aside,
             "disk_bytes": bytes(&api.data_dir),
+            "backup": backup(api.backup.look().as_ref()),
             "healthy": api.troubles().is_empty(),
         }))
     })

@@ -113,6 +113,14 @@ impl CommitPayload {
     }
 }
 
+/// A commit as files.
+pub struct CommitFiles {
+    /// What `meta.json` holds.
+    pub list: Vec<u8>,
+    /// Names of the files that it lists, in the partition's directory.
+    pub files: Vec<String>,
+}
+
 /// An open partition.
 pub struct Partition {
     /// Days since the epoch.
@@ -257,6 +265,31 @@ impl Partition {
         Ok(damaged)
     }
 
+    /// `meta.json` as it stands there.
+    pub fn list(&self) -> std::io::Result<Vec<u8>> {
+        std::fs::read(self.path.join("meta.json"))
+    }
+
+    /// The newest commit as files. Merges go on meanwhile: what is done with them counts only if the list is the same afterwards.
+    pub fn commit(&self) -> std::io::Result<CommitFiles> {
+        let list = self.list()?;
+        let metas = self.index.load_metas().map_err(std::io::Error::other)?;
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.path)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let Some((id, kind)) = name.split_once('.') else { continue };
+            let Some(segment) = metas.segments.iter().find(|segment| segment.id().uuid_string() == id) else {
+                continue;
+            };
+            let is_needed = match kind.strip_suffix(".del") {
+                Some(opstamp) => segment.delete_opstamp().is_some_and(|needed| opstamp == needed.to_string()),
+                None => !kind.ends_with("temp"),
+            };
+            files.extend(is_needed.then_some(name));
+        }
+        Ok(CommitFiles { list, files })
+    }
+
     /// The segments of the newest commit.
     pub fn segments(&self) -> Result<Vec<SegmentId>, PartitionError> {
         self.index.searchable_segment_ids().map_err(|error| self.error(error))
@@ -299,7 +332,8 @@ pub fn name(day: i64) -> String {
     date.to_string()
 }
 
-fn day_of(name: &str) -> Option<i64> {
+/// The day, since the epoch, of a directory's name.
+pub fn day_of(name: &str) -> Option<i64> {
     let date: jiff::civil::Date = name.parse().ok()?;
     let days = date.since((jiff::Unit::Day, jiff::civil::date(1970, 1, 1))).ok()?;
     Some(i64::from(days.get_days()))

@@ -139,6 +139,7 @@ impl Sessions {
             batch_bytes_max: BATCH_BYTES_MAX,
             keepalive_ms: KEEPALIVE.as_millis() as u32,
             version: env!("CARGO_PKG_VERSION").into(),
+            restored: self.registry.read().is_restored(),
         }));
         true
     }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::catalog::absence::Absence;
 use crate::catalog::host_clock::HostClock;
 use crate::catalog::registry::{Agent, State};
 use crate::wal::entry::GapRecord;
@@ -80,6 +81,8 @@ pub struct Completeness {
     pub removed_before_ns: Option<i64>,
     /// Days, since the epoch, whose partitions are set aside, and that may have held part of it.
     pub days_aside: Vec<i64>,
+    /// Times of receipt of which a restore left something out, and that it may have lasted into.
+    pub absences: Vec<Absence>,
     /// Blocks that hold part of it and cannot be read.
     pub blocks_damaged: usize,
 }
@@ -147,6 +150,7 @@ pub struct Said {
     gaps: Vec<GapAt>,
     removed_before_ns: i64,
     days_aside: Vec<i64>,
+    absences: Vec<Absence>,
 }
 
 impl Said {
@@ -165,6 +169,7 @@ impl Said {
             gaps: gaps.collect(),
             removed_before_ns: state.removed_before_ns,
             days_aside: state.days_aside.clone(),
+            absences: state.absences.clone(),
         }
     }
 
@@ -195,9 +200,12 @@ pub fn of(said: &Said, found: Found) -> Completeness {
         .collect();
     let from_ns = begin_ns.saturating_sub(BEGIN_SLACK_NS);
     let removed_before_ns = Some(said.removed_before_ns).filter(|before| *before > 0 && *before > from_ns);
-    let days = from_ns.div_euclid(DAY_NS)..=found.received_max_ns.saturating_add(BEGIN_SLACK_NS).div_euclid(DAY_NS);
+    let to_ns = found.received_max_ns.saturating_add(BEGIN_SLACK_NS);
+    let days = from_ns.div_euclid(DAY_NS)..=to_ns.div_euclid(DAY_NS);
     let days_aside: Vec<i64> = said.days_aside.iter().copied().filter(|day| days.contains(day)).collect();
-    let is_gapped = !gaps.is_empty() || !days_aside.is_empty() || found.blocks_damaged > 0;
+    let lasted_into = |absence: &&Absence| absence.to_ns > from_ns && absence.from_ns <= to_ns;
+    let absences: Vec<Absence> = said.absences.iter().filter(lasted_into).copied().collect();
+    let is_gapped = !gaps.is_empty() || !days_aside.is_empty() || !absences.is_empty() || found.blocks_damaged > 0;
     let verdict = match (is_gapped, removed_before_ns.is_some(), behind.is_empty()) {
         (true, ..) => Verdict::Gapped,
         (false, true, _) => Verdict::Expired,
@@ -212,6 +220,7 @@ pub fn of(said: &Said, found: Found) -> Completeness {
         gaps,
         removed_before_ns,
         days_aside,
+        absences,
         blocks_damaged: found.blocks_damaged,
     }
 }
@@ -221,6 +230,7 @@ mod tests {
     use clew_proto::v1;
 
     use super::*;
+    use crate::catalog::absence::Why;
     use crate::wal::entry::Event;
 
     fn state(watermarks: &[i64]) -> State {
@@ -323,5 +333,20 @@ mod tests {
         state.days_aside = vec![6];
         assert_eq!(verdict(&state, later), Verdict::Settled);
         assert_eq!(verdict(&state, found(DAY_NS * 6 - 9, DAY_NS * 6 - 8)), Verdict::Gapped);
+    }
+
+    #[test]
+    fn what_a_restore_left_out_is_told_of_its_time_alone() {
+        let mut state = state(&[DAY_NS * 10]);
+        let between = Absence { from_ns: DAY_NS * 7, to_ns: DAY_NS * 7 + 50, why: Why::AfterBackup };
+        state.absences = vec![Absence::of_day_left_out(5), between];
+        let of_day = of(&Said::now(&state), found(DAY_NS * 5 + 1, DAY_NS * 5 + 2));
+        assert_eq!((of_day.verdict, of_day.absences.as_slice()), (Verdict::Gapped, &state.absences[..1]));
+        let before = DAY_NS * 5 - BEGIN_SLACK_NS - 2;
+        assert_eq!(verdict(&state, found(before, before + 1)), Verdict::Settled);
+        assert_eq!(verdict(&state, found(before, before + 2)), Verdict::Gapped);
+        let after = DAY_NS * 7 + 50 + BEGIN_SLACK_NS;
+        assert_eq!(verdict(&state, found(after, after + 1)), Verdict::Settled);
+        assert_eq!(verdict(&state, found(after - 1, after)), Verdict::Gapped);
     }
 }

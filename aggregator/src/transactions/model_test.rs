@@ -68,6 +68,7 @@ impl<'a> House<'a> {
         let head = Arc::new(Head::new(committed));
         let catalog = Arc::new(CatalogStore::open(path).unwrap());
         let indexer = Indexer {
+            data_dir: path.to_owned(),
             root,
             wal: path.join("wal"),
             head: Arc::clone(&head),

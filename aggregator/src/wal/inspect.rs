@@ -36,16 +36,28 @@ pub fn inspect(dir: &Path) -> io::Result<Inspected> {
             }
             continue;
         }
-        let mut at = segment::HEADER_BYTES as usize;
-        while let Some(length) = whole_frame(&bytes[at..], *position + (at as u64 - segment::HEADER_BYTES)) {
-            at += length;
-            inspected.entries += 1;
-        }
+        let (at, entries) = whole_frames(&bytes, *position);
+        inspected.entries += entries;
         if at < bytes.len() && !is_newest {
             inspected.damaged.push(format!("wal segment {}: from byte {at} on", path.display()));
         }
     }
     Ok(inspected)
+}
+
+/// Where the whole frames of the segment that begins at `position` end, in bytes, header included.
+pub fn whole_frames_end(bytes: &[u8], position: u64) -> usize {
+    whole_frames(bytes, position).0
+}
+
+/// Where they end, and how many there are.
+fn whole_frames(bytes: &[u8], position: u64) -> (usize, u64) {
+    let (mut at, mut count) = (segment::HEADER_BYTES as usize, 0);
+    while let Some(length) = whole_frame(&bytes[at..], position + (at as u64 - segment::HEADER_BYTES)) {
+        at += length;
+        count += 1;
+    }
+    (at, count)
 }
 
 /// The length of the frame that `bytes` begin with.

@@ -5,6 +5,7 @@
 //! | `entry` | what is logged: batches, sources, gaps |
 //! | `frame` | bytes with a length and a checksum, at a position |
 //! | `segment` | one file of frames |
+//! | `image` | a copy for a backup, while it grows |
 //! | `recovery` | reads what is there, tells a torn tail from corruption |
 //! | `writer` | appends groups; syncs before it says that they are there |
 //!
@@ -14,6 +15,7 @@
 
 pub mod entry;
 pub mod frame;
+pub mod image;
 pub mod inspect;
 pub mod recovery;
 pub mod segment;

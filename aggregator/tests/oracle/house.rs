@@ -52,6 +52,7 @@ impl House {
         // A cache of no bytes keeps nothing; one of a few blocks has to choose.
         let cache = Arc::new(BlockCache::new([0, 64 << 10, 64 << 20][random.usize(..3)]));
         let indexer = Indexer {
+            data_dir: dir.to_owned(),
             root,
             wal,
             head: Arc::clone(&head),

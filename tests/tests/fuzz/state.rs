@@ -21,6 +21,7 @@ fn remembered(number: u64) -> Remembered {
         key: FileKey { device: 2049, inode: number },
         path: format!("/var/log/app-{number}.log").into(),
         frontier: number * 1000,
+        origin: number * 1000,
         prefix: Fingerprint::of(b"first bytes"),
         guard: Fingerprint::guard(b"bytes before the frontier"),
         last_time_ns: (number > 1).then_some(-1),

@@ -1,5 +1,6 @@
 //! Why a transaction is complete or not, in sentences for people.
 
+use crate::catalog::absence::{Absence, Why};
 use crate::clock::rfc3339;
 use crate::index::partition;
 use crate::trace::assemble::Whole;
@@ -41,6 +42,7 @@ pub fn of(completeness: &Completeness) -> Vec<String> {
     reasons.extend(completeness.days_aside.iter().map(|day| {
         format!("the partition of {} is damaged and set aside; it may have held part of this", partition::name(*day))
     }));
+    reasons.extend(completeness.absences.iter().map(absence));
     if completeness.blocks_damaged > 0 {
         reasons.push(format!(
             "{} blocks that hold part of this are damaged; `clew-aggregator verify` names them",
@@ -48,6 +50,21 @@ pub fn of(completeness: &Completeness) -> Vec<String> {
         ));
     }
     reasons
+}
+
+fn absence(absence: &Absence) -> String {
+    let (from, to) = (rfc3339(absence.from_ns), rfc3339(absence.to_ns));
+    let may = "it may have held part of this";
+    match absence.why {
+        Why::AfterBackup => format!(
+            "the store was restored on {to} from a backup of {from}: of what was received in between there is what agents could ship again; the \
+             rest may have held part of this"
+        ),
+        Why::LeftOut => format!("what was received from {from} to {to} was left out of a restore; {may}"),
+        Why::Damaged => {
+            format!("what was received from {from} to {to} was damaged when the store was backed up; {may}")
+        }
+    }
 }
 
 fn behind(agent: &Behind) -> String {

@@ -1,0 +1,73 @@
+//! Where things lie below `data_dir`, and the lock that keeps a second process out.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use clew_service::exit::ConfigError;
+
+/// Of a folder that is made: what is in it is for no other account of the machine.
+const FOLDER_MODE: u32 = 0o700;
+
+/// What a restore writes, until it is whole.
+pub const RESTORING: &str = "restoring";
+
+/// The log.
+pub fn wal(data_dir: &Path) -> PathBuf {
+    data_dir.join("wal")
+}
+
+/// The days.
+pub fn partitions(data_dir: &Path) -> PathBuf {
+    data_dir.join("partitions")
+}
+
+/// Makes the folder and takes its lock. What a restore has left half done is not opened.
+pub fn lock(data_dir: &Path) -> Result<File, ConfigError> {
+    let held = || ConfigError::new(format!("data_dir: {} is held by another process", lock_path(data_dir).display()));
+    let file = try_lock(data_dir)?.ok_or_else(held)?;
+    let restoring = data_dir.join(RESTORING);
+    if restoring.exists() {
+        return Err(ConfigError::new(format!(
+            "data_dir: a restore was broken off, {} is left of it: run `clew-aggregator restore` again",
+            restoring.display()
+        )));
+    }
+    make(data_dir)?;
+    Ok(file)
+}
+
+/// Makes the folder, if need be, and takes its lock; none: another process has it.
+pub fn try_lock(data_dir: &Path) -> Result<Option<File>, ConfigError> {
+    make_folder(data_dir)?;
+    let path = lock_path(data_dir);
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(|error| failed("open", &path, &error))?;
+    match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(failed("lock", &path, &error.into())),
+    }
+}
+
+/// Makes the folder and those in it.
+pub fn make(data_dir: &Path) -> Result<(), ConfigError> {
+    for dir in [data_dir.to_path_buf(), wal(data_dir), partitions(data_dir)] {
+        make_folder(&dir)?;
+    }
+    Ok(())
+}
+
+fn make_folder(dir: &Path) -> Result<(), ConfigError> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(dir);
+    made.map_err(|error| failed("make folder", dir, &error))
+}
+
+fn lock_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("lock")
+}
+
+fn failed(what: &str, path: &Path, error: &io::Error) -> ConfigError {
+    ConfigError::new(format!("data_dir: {what} {}: {error}", path.display()))
+}
