@@ -21,7 +21,6 @@ use clew_proto::v1::ingest_client::IngestClient;
 use clew_proto::v1::{SourceAccount, SourcesRequest};
 use clew_service::exit::ConfigError;
 use serde::Serialize;
-use tonic::transport::Endpoint;
 
 use crate::checkpoint::peek;
 use crate::config::Config;
@@ -33,7 +32,6 @@ use crate::report::{Audited, Books, Tally};
 /// Both sides move; what differs for longer is wrong.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(5);
 const SETTLE_INTERVAL: Duration = Duration::from_millis(250);
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(30);
 /// Accounts of a hundred thousand files fit.
 const ACCOUNTS_BYTES_MAX: usize = 64 << 20;
@@ -220,13 +218,13 @@ fn books(config: &Config) -> Result<Books, AuditError> {
 }
 
 async fn accounts(config: &Config) -> Result<HashMap<String, Held>, AuditError> {
-    let failed =
-        |error: &dyn std::fmt::Display| AuditError::Failed(format!("aggregator {}: {error}", config.aggregator));
-    let endpoint = Endpoint::from_shared(config.aggregator.clone()).map_err(|error| failed(&error))?;
-    let endpoint = endpoint.connect_timeout(CONNECT_TIME_MAX).timeout(ANSWER_TIME_MAX);
-    let channel = endpoint.connect().await.map_err(|error| failed(&crate::ship::session::chain(&error)))?;
-    let mut client = IngestClient::new(channel).max_decoding_message_size(ACCOUNTS_BYTES_MAX);
-    let request = SourcesRequest { agent_id: config.agent_id.to_vec().into() };
+    let failed = |error: &dyn std::fmt::Display| {
+        AuditError::Failed(format!("aggregator {}: {error}", config.destination.aggregator))
+    };
+    let connection = config.destination.connect().await.map_err(|error| failed(&error))?;
+    let mut client = IngestClient::new(connection.channel.clone()).max_decoding_message_size(ACCOUNTS_BYTES_MAX);
+    let mut request = connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into() });
+    request.set_timeout(ANSWER_TIME_MAX);
     let reply = client.sources(request).await.map_err(|status| failed(&status.message()))?;
     Ok(reply.into_inner().sources.iter().filter_map(held).collect())
 }

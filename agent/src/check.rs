@@ -1,11 +1,13 @@
 //! `clew-agent check`: what would be read and how, what is not read and why, and whether the aggregator answers.
 
 use std::collections::BTreeMap;
-use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clew_proto::v1::SourcesRequest;
+use clew_proto::v1::ingest_client::IngestClient;
 use clew_service::exit::ConfigError;
+use tonic::Code;
 
 use crate::checkpoint::{Remembered, StateDir, StateError, peek};
 use crate::config::{Config, SourceConfig, StartAt};
@@ -17,7 +19,7 @@ use crate::pipeline::report::lines_text;
 use crate::tail::file::{FileKey, LogFile, OpenError};
 use crate::treatment::Lines;
 
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(3);
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(8);
 /// So many files of a source are shown, and so many that are not read.
 const FILES_SHOWN_MAX: usize = 20;
 /// So much of a file is looked at to find out what it is made of.
@@ -86,13 +88,13 @@ pub fn check(path: &Path, offline: bool, print: &mut dyn FnMut(&str)) -> Result<
         Err(error) => problems.config.push(error.to_string()),
     }
     if offline {
-        print(&format!("aggregator {}: not asked (--offline)", config.aggregator));
+        print(&format!("aggregator {}: not asked (--offline)", config.destination.aggregator));
     } else {
-        match connect(&config.aggregator) {
-            Ok(()) => print(&format!("aggregator {}: answers", config.aggregator)),
+        match ask(&config) {
+            Ok(()) => print(&format!("aggregator {}: answers", config.destination.aggregator)),
             Err(error) => problems.world.push(format!(
-                "aggregator {} does not answer: {error}; the agent would wait for it (--offline leaves this out)",
-                config.aggregator
+                "aggregator {} does not let this agent in: {error}; the agent would wait for it (--offline leaves this out)",
+                config.destination.aggregator
             )),
         }
     }
@@ -176,14 +178,26 @@ fn first_bytes(file: &LogFile, found: &Found<'_>) -> std::io::Result<Vec<u8>> {
     Ok(first)
 }
 
-fn connect(aggregator: &str) -> std::io::Result<()> {
-    let address = aggregator.trim_start_matches("http://");
-    let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, CONNECT_TIME_MAX) {
-            Ok(_) => return Ok(()),
-            Err(error) => last = error,
+/// Whether the aggregator lets this agent in: asks what the audit asks, which changes nothing.
+fn ask(config: &Config) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
+    let asked = async {
+        let connection = config.destination.connect().await?;
+        let request = connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into() });
+        match IngestClient::new(connection.channel.clone()).sources(request).await {
+            Ok(_) => Ok(()),
+            // It was let in: how long the answer is, or whether this version has it, matters to the audit alone.
+            Err(status)
+                if matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted | Code::Unimplemented) =>
+            {
+                Ok(())
+            }
+            Err(status) => Err(status.message().to_owned()),
         }
-    }
-    Err(last)
+    };
+    let answered = runtime.block_on(async { tokio::time::timeout(ANSWER_TIME_MAX, asked).await });
+    // A name may still be looked up.
+    runtime.shutdown_background();
+    answered.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_TIME_MAX.as_secs())))
 }

@@ -21,6 +21,7 @@ use crate::rules::attach::RawAttach;
 use crate::rules::join::RawJoin;
 use crate::rules::keep::{RawDrop, RawSample};
 use crate::rules::redact::RawRedact;
+use crate::ship::destination::Destination;
 use crate::treatment::{RawTreatment, Treatment};
 
 #[derive(Debug, Deserialize)]
@@ -31,6 +32,7 @@ struct Raw {
     host: Option<String>,
     agent_id: Option<String>,
     metrics_listen: Option<String>,
+    token_file: Option<PathBuf>,
     ephemeral: Option<bool>,
     #[serde(default)]
     limits: RawLimits,
@@ -86,8 +88,8 @@ struct RawSource {
 /// What the agent runs with.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// `http://host:port`.
-    pub aggregator: String,
+    /// Whom to ship to.
+    pub destination: Destination,
     pub state_dir: PathBuf,
     pub host: String,
     pub agent_id: [u8; 16],
@@ -222,8 +224,9 @@ impl Config {
         if raw.source.is_empty() {
             return Err(ConfigError::new("no [[source]]; add one with `service` and `include`"));
         }
+        let aggregator = aggregator(raw.aggregator.as_deref().unwrap_or("http://127.0.0.1:7600"))?;
         Ok(Self {
-            aggregator: aggregator(raw.aggregator.as_deref().unwrap_or("http://127.0.0.1:7600"))?,
+            destination: Destination { aggregator, token_file: raw.token_file },
             agent_id: agent_id(raw.agent_id.as_deref(), &host, &state_dir)?,
             metrics_listen,
             ephemeral: raw.ephemeral.unwrap_or(false),
@@ -373,7 +376,7 @@ mod tests {
     #[test]
     fn every_key_has_a_default_but_the_sources() {
         let config = check(SOURCE).unwrap();
-        assert_eq!(config.aggregator, "http://127.0.0.1:7600");
+        assert_eq!(config.destination.aggregator, "http://127.0.0.1:7600");
         assert_eq!(config.limits.batch_bytes_max, 512 << 10);
         assert!(config.sources[0].rotated && !config.host.is_empty() && config.agent_id != [0; 16]);
         assert_eq!(check(SOURCE).unwrap().agent_id, config.agent_id);

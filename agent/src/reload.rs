@@ -17,13 +17,14 @@ use crate::discover::watch::Watch;
 use crate::metrics::Metrics;
 use crate::pipeline::{Control, Event, NewConfig};
 use crate::report::Reloaded;
+use crate::ship::destination::Destination;
 
 /// What is in force, and how to change it. One reload at a time.
 pub struct Reloader {
     path: PathBuf,
     in_force: Mutex<InForce>,
     events: Sender<Event>,
-    aggregator: watch::Sender<String>,
+    destination: watch::Sender<Destination>,
     metrics: Arc<Metrics>,
     notifier: Notifier,
     watch: Box<dyn Fn(&Config) -> Watch + Send + Sync>,
@@ -40,14 +41,14 @@ impl Reloader {
         (path, text): (PathBuf, &str),
         config: Arc<Config>,
         events: Sender<Event>,
-        aggregator: watch::Sender<String>,
+        destination: watch::Sender<Destination>,
         metrics: Arc<Metrics>,
         notifier: Notifier,
         watch: impl Fn(&Config) -> Watch + Send + Sync + 'static,
     ) -> Self {
         let table = text.parse().unwrap_or_default();
         let in_force = Mutex::new(InForce { config, table });
-        Self { path, in_force, events, aggregator, metrics, notifier, watch: Box::new(watch) }
+        Self { path, in_force, events, destination, metrics, notifier, watch: Box::new(watch) }
     }
 
     /// Answers what changed, or why nothing did.
@@ -107,9 +108,9 @@ impl Reloader {
         let ended = || "the agent is ending".to_owned();
         self.events.send(Event::Control(Control::Reload { new, reply })).map_err(|_| ended())?;
         let applied = answer.await.map_err(|_| ended())?;
-        self.aggregator.send_if_modified(|aggregator| {
-            let moves = *aggregator != config.aggregator;
-            aggregator.clone_from(&config.aggregator);
+        self.destination.send_if_modified(|destination| {
+            let moves = *destination != config.destination;
+            destination.clone_from(&config.destination);
             moves
         });
         *in_force = InForce { config, table };

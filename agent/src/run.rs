@@ -53,7 +53,7 @@ pub async fn run(
     let mut checkpoint = state.load();
     checkpoint.epoch = now_ns().max(checkpoint.epoch + 1);
     let peer = Peer {
-        aggregator: config.aggregator.clone(),
+        destination: config.destination.clone(),
         agent_id: config.agent_id,
         host: config.host.clone(),
         epoch: checkpoint.epoch,
@@ -63,17 +63,17 @@ pub async fn run(
         uuid::Uuid::from_bytes(config.agent_id),
         config.host,
         config.sources.len(),
-        config.aggregator
+        config.destination.aggregator
     );
 
     // Not bounded by itself: hints coalesce, and what the aggregator says is bounded by the credit that it gives.
     let (events, inbox) = channel();
-    let (address, aggregator) = watch::channel(config.aggregator.clone());
+    let (elsewhere, destination) = watch::channel(config.destination.clone());
     let notifier = Notifier::from_env();
     let reloader = {
         let (file, events, hint) = ((loaded.path, loaded.text.as_str()), events.clone(), events.clone());
         let watch = move |config: &Config| new_watch(config, &hint);
-        Arc::new(Reloader::new(file, config.clone(), events, address, metrics.clone(), notifier.clone(), watch))
+        Arc::new(Reloader::new(file, config.clone(), events, elsewhere, metrics.clone(), notifier.clone(), watch))
     };
     let watch = new_watch(&config, &events);
     let pipeline = Pipeline::new(config.clone(), metrics.clone(), state, checkpoint, watch, (events.clone(), inbox))?;
@@ -98,7 +98,7 @@ pub async fn run(
     let to_pipeline = events.clone();
     let ship = tokio::spawn(ship::run(
         peer,
-        aggregator,
+        destination,
         move |event| {
             let _ = to_pipeline.send(Event::Ship(event));
         },

@@ -470,7 +470,7 @@ fn check_says_what_is_read_and_what_is_not() {
     fs::write(house.folder.path().join("agent.toml"), away).unwrap();
     let (code, _, error) = house.run(&["check"]);
     assert_eq!(code, Some(1));
-    assert!(error.contains("does not answer"), "{error}");
+    assert!(error.contains("does not let this agent in: cannot connect"), "{error}");
     assert_eq!(house.run(&["check", "--offline"]).0, Some(0));
 }
 

@@ -122,6 +122,7 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, ConfigError
 pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (grpc_address, http_address) = ready.addresses()?;
     let Ready { config, keyring, gate, grpc, http, _lock } = ready;
+    let gate = Arc::new(gate);
     tokio::spawn(keyring.watch(Arc::clone(&gate.door), shutdown.clone()));
     let mut metrics_registry = clew_service::metrics::Registry::default();
     let metrics = Arc::new(Metrics::register(&mut metrics_registry));
@@ -153,12 +154,13 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         registry: Arc::clone(&engine.store.registry),
         health: Arc::clone(&health),
         metrics: Arc::clone(&metrics),
+        gate: Arc::clone(&gate),
         credit_bytes: config.credit_bytes,
         shutdown: shutdown.clone(),
     };
     let supervised = (engine.store.clone(), Arc::clone(&health));
     let api = Api {
-        gate: Arc::new(gate),
+        gate,
         store: engine.store.clone(),
         deletions: Arc::clone(&engine.deletions),
         health,

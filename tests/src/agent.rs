@@ -72,6 +72,17 @@ impl Agent {
         agent
     }
 
+    /// Changes its config.
+    pub fn configure(&self, change: impl FnOnce(String) -> String) {
+        let text = std::fs::read_to_string(&self.config).expect("read agent.toml");
+        std::fs::write(&self.config, change(text)).expect("write agent.toml");
+    }
+
+    /// Its config.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
     /// Starts it.
     pub fn start(&mut self) {
         assert!(self.process.is_none(), "the agent runs already");

@@ -13,6 +13,8 @@ NETWORK = "clew"
 STOP_SECONDS = 60
 AT_ONCE_SECONDS = 20
 SECRETS = host.WORK / "secrets"
+# What gives a container the tokens.
+SHOWN = ("--volume", f"{SECRETS}:/run/secrets:ro")
 
 
 def run():
@@ -59,11 +61,13 @@ def token():
 def aggregator(engine):
     host.step("the aggregator, not root, without any capability, healthy")
     engine.run("--name", "aggregator", "--network", NETWORK, "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-               "--volume", f"{SECRETS}:/run/secrets:ro", "clew-aggregator")
+               *SHOWN, "clew-aggregator")
     is_healthy(engine, "aggregator")
     assert engine("exec", "aggregator", "id", "-u").strip() == "7600"
     refused = engine("run", "--rm", "--network", NETWORK, "--env", "CLEW_SERVER=http://aggregator:7601", "clew", "agents", check=False)
     assert refused.returncode == 1 and "is locked" in refused.stderr, refused
+    refused = engine("run", "--rm", "--network", NETWORK, "clew-agent", "check", "--config", "/etc/clew/agent.toml", check=False)
+    assert refused.returncode != 0 and "does not let this agent in" in refused.stdout + refused.stderr, refused
 
 
 def sidecar(engine):
@@ -74,7 +78,7 @@ def sidecar(engine):
     config = host.WORK / "sidecar.toml"
     config.write_text("ephemeral = true\n" + (host.ROOT / "deploy/docker/agent.toml").read_text())
     engine.run("--name", "sidecar", "--network", NETWORK, "--volume", "payments:/logs/payments:ro", "--user", "1000:7602", "--hostname", "web",
-               "--volume", f"{config}:/etc/clew/agent.toml:ro", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "clew-agent")
+               "--volume", f"{config}:/etc/clew/agent.toml:ro", *SHOWN, "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "clew-agent")
     is_healthy(engine, "sidecar")
     # Its files are for its own user alone; the very last line has no line feed.
     script = f"umask 077; ({lines(1, 50, trace)}; sleep 3; {lines(51, 100, trace, last_line_feed=False)}) > /logs/payments/app.log"
@@ -88,10 +92,10 @@ def sidecar(engine):
 def host_agent(engine):
     host.step("a host agent: what containers write to standard output, in their names")
     config = host.WORK / "host-agent.toml"
-    config.write_text('aggregator = "http://aggregator:7600"\nmetrics_listen = "127.0.0.1:7602"\n'
+    config.write_text('aggregator = "http://aggregator:7600"\ntoken_file = "/run/secrets/clew-ingest"\nmetrics_listen = "127.0.0.1:7602"\n'
                       + (host.ROOT / "deploy/sources/docker.toml").read_text())
     engine.run("--name", "host-agent", "--network", NETWORK, "--volume", f"{engine.data}/containers:/var/lib/docker/containers:ro",
-               "--volume", f"{config}:/etc/clew/agent.toml:ro", "--user", "0:7602", "--read-only", "--cap-drop", "ALL",
+               "--volume", f"{config}:/etc/clew/agent.toml:ro", *SHOWN, "--user", "0:7602", "--read-only", "--cap-drop", "ALL",
                "--cap-add", "DAC_READ_SEARCH", "--security-opt", "no-new-privileges", "clew-agent")
     is_healthy(engine, "host-agent")
     trace = account.trace_id(0xB2)
@@ -104,7 +108,7 @@ def job(engine):
     host.step("a job with a sidecar: it ends, the sidecar is told, and nothing hangs")
     trace = account.trace_id(0xC3)
     engine("volume", "create", "nightly")
-    engine.run("--name", "nightly-sidecar", "--network", NETWORK, "--volume", "nightly:/logs/nightly:ro", "clew-agent")
+    engine.run("--name", "nightly-sidecar", "--network", NETWORK, "--volume", "nightly:/logs/nightly:ro", *SHOWN, "clew-agent")
     engine.run("--name", "nightly", "--volume", "nightly:/logs/nightly", BASE, "bash", "-c", f"({lines(1, 2000, trace)}) > /logs/nightly/job.log; exit 3")
     assert engine("wait", "nightly").strip() == "3"
     # No pause between the job's end and this.
@@ -117,7 +121,7 @@ def once(engine):
     trace = account.trace_id(0xD4)
     engine("volume", "create", "weekly")
     engine("run", "--rm", "--volume", "weekly:/logs/weekly", BASE, "bash", "-c", f"({lines(1, 500, trace)}) > /logs/weekly/job.log")
-    engine("run", "--rm", "--network", NETWORK, "--volume", "weekly:/logs/weekly:ro", "clew-agent",
+    engine("run", "--rm", "--network", NETWORK, "--volume", "weekly:/logs/weekly:ro", *SHOWN, "clew-agent",
            "run", "--once", "--timeout", "1m", "--config", "/etc/clew/agent.toml")
     found(engine, trace, "weekly", 500)
 
@@ -190,7 +194,7 @@ def stop(engine, container):
 def found(engine, trace, service, count):
     """Every line of the request is there once, in order, under the service's name. Asked with the image of the command line."""
     text = engine("run", "--rm", "--network", NETWORK, "--env", "CLEW_SERVER=http://aggregator:7601",
-                  "--volume", f"{SECRETS}:/run/secrets:ro", "--env", "CLEW_TOKEN_FILE=/run/secrets/clew-read", "clew", "trace", "--json", trace)
+                  *SHOWN, "--env", "CLEW_TOKEN_FILE=/run/secrets/clew-read", "clew", "trace", "--json", trace)
     answer = json.loads(text)
     numbers = [account.number(record["line"]) for record in answer["records"]]
     assert numbers == list(range(1, count + 1)), f"{service}: {len(numbers)} of {count} lines: {numbers[:5]} to {numbers[-5:]}"

@@ -104,7 +104,7 @@ impl Pipeline {
             return None;
         }
         let Some(session) = &self.session else {
-            return Some(format!("a session with the aggregator {}", self.config.aggregator));
+            return Some(format!("a session with the aggregator {}", self.config.destination.aggregator));
         };
         match source.phase {
             Phase::Unannounced if source.awaits_record => {

@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `session` | one session from its connection to its end |
+//! | `destination` | the aggregator, and the token that is shown there |
 //! | `clock` | the aggregator's clock, reckoned, and ours against it |
 //! | `backoff` | how long to wait before the next try |
 //!
@@ -10,6 +11,7 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod destination;
 pub mod session;
 
 use std::time::Duration;
@@ -21,12 +23,15 @@ use tokio_util::sync::CancellationToken;
 
 use backoff::Backoff;
 use clock::Anchor;
+use destination::Destination;
 use session::{End, Greeting};
 
 /// Of one kind of trouble, a warning this often.
 const WARNING_INTERVAL: Duration = Duration::from_secs(30);
 /// A fenced agent asks this often whether the other one is gone.
 const FENCED_RETRY: Duration = Duration::from_secs(30);
+/// One that is refused asks this often whether that is over: somebody has to do something.
+const REFUSED_RETRY: Duration = Duration::from_secs(5);
 /// A session that lasted this long was a good one: the next try comes soon.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
 
@@ -59,17 +64,17 @@ pub enum Event {
 /// Whom to talk to, and as whom.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    pub aggregator: String,
+    pub destination: Destination,
     pub agent_id: [u8; 16],
     pub host: String,
     pub epoch: u64,
 }
 
 /// Runs until `stop`. `emit` passes an event on; `reconnected` counts sessions that ended or did not come about. When
-/// `aggregator` changes, the session ends and another one begins there.
+/// `destination` changes, the session ends and another one begins there.
 pub async fn run(
     mut peer: Peer,
-    mut aggregator: watch::Receiver<String>,
+    mut destination: watch::Receiver<Destination>,
     emit: impl Fn(Event),
     reconnected: impl Fn(),
     stop: CancellationToken,
@@ -78,11 +83,11 @@ pub async fn run(
     let mut warning = Warning::default();
     for session in 1.. {
         let began = Instant::now();
-        peer.aggregator.clone_from(&aggregator.borrow_and_update());
+        peer.destination.clone_from(&destination.borrow_and_update());
         let greeting = Greeting { peer: &peer, session };
         let end = tokio::select! {
             end = session::run(&greeting, &emit, &stop) => end,
-            () = moved(&mut aggregator) => End::Moved,
+            () = moved(&mut destination) => End::Moved,
         };
         emit(Event::Disconnected { session });
         let wait = match end {
@@ -98,41 +103,49 @@ pub async fn run(
                 );
                 FENCED_RETRY
             }
+            End::Refused(why) => {
+                warning.tell(&format!(
+                    "aggregator {} refuses this agent, which ships nothing: {why}",
+                    peer.destination.aggregator
+                ));
+                REFUSED_RETRY
+            }
             End::Failed(why) => {
                 if began.elapsed() > GOOD_SESSION {
                     backoff = Backoff::default();
                 }
-                warning.tell(&format!("aggregator {}: {why}; trying again", peer.aggregator));
+                warning.tell(&format!("aggregator {}: {why}; trying again", peer.destination.aggregator));
                 backoff.wait()
             }
         };
         reconnected();
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            () = moved(&mut aggregator) => backoff = Backoff::default(),
+            () = moved(&mut destination) => backoff = Backoff::default(),
             () = stop.cancelled() => return,
         }
     }
 }
 
-/// Waits until another address is in force.
-async fn moved(aggregator: &mut watch::Receiver<String>) {
-    if aggregator.changed().await.is_err() {
+/// Waits until another destination is in force.
+async fn moved(destination: &mut watch::Receiver<Destination>) {
+    if destination.changed().await.is_err() {
         // Nobody is there any more who could change it.
         std::future::pending::<()>().await;
     }
 }
 
-/// The first warning at once, then at most one every [`WARNING_INTERVAL`].
+/// The first warning of a kind at once, then at most one every [`WARNING_INTERVAL`].
 #[derive(Default)]
 struct Warning {
     told: Option<Instant>,
+    text: String,
     untold: u32,
 }
 
 impl Warning {
     fn tell(&mut self, text: &str) {
-        if self.told.is_some_and(|told| told.elapsed() < WARNING_INTERVAL) {
+        if self.text == text && self.told.is_some_and(|told| told.elapsed() < WARNING_INTERVAL) {
             self.untold += 1;
             return;
         }
@@ -141,6 +154,7 @@ impl Warning {
             untold => tracing::warn!("{text} ({untold} more since the last warning)"),
         }
         self.told = Some(Instant::now());
+        text.clone_into(&mut self.text);
         self.untold = 0;
     }
 }

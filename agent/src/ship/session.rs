@@ -9,15 +9,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
-use tonic::Streaming;
-use tonic::transport::Endpoint;
+use tonic::{Code, Streaming};
 
 use super::clock::Anchor;
 use super::{Event, Peer};
 
 /// The contract version that we speak.
 const CONTRACT: u32 = 1;
-const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 const WELCOME_TIME_MAX: Duration = Duration::from_secs(10);
 /// Messages between the pipeline and the wire. Credit bounds their bytes.
 const OUTBOX_MESSAGES_MAX: usize = 256;
@@ -41,6 +39,8 @@ pub enum End {
         epoch: u64,
         detail: String,
     },
+    /// What this agent shows does not let it in.
+    Refused(String),
     Failed(String),
 }
 
@@ -59,7 +59,7 @@ async fn talk(greeting: &Greeting<'_>, emit: &impl Fn(Event)) -> End {
     };
     tracing::info!(
         "session with aggregator {} ({}), credit {} bytes",
-        greeting.peer.aggregator,
+        greeting.peer.destination.aggregator,
         welcome.version,
         welcome.credit_bytes
     );
@@ -77,15 +77,8 @@ async fn talk(greeting: &Greeting<'_>, emit: &impl Fn(Event)) -> End {
 type Connected = (mpsc::Sender<AgentMessage>, Streaming<clew_proto::v1::AggregatorMessage>, Welcome);
 
 async fn connect(peer: &Peer) -> Result<Connected, End> {
-    let endpoint = Endpoint::from_shared(peer.aggregator.clone())
-        .map_err(|error| End::Failed(error.to_string()))?
-        .connect_timeout(CONNECT_TIME_MAX)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(1 << 20);
-    let channel =
-        endpoint.connect().await.map_err(|error| End::Failed(format!("cannot connect: {}", chain(&error))))?;
-    let mut client = IngestClient::new(channel)
+    let connection = peer.destination.connect().await.map_err(End::Failed)?;
+    let mut client = IngestClient::new(connection.channel.clone())
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES_MAX);
@@ -98,7 +91,8 @@ async fn connect(peer: &Peer) -> Result<Connected, End> {
     };
     let _ = outbox.try_send(AgentMessage { message: Some(agent_message::Message::Hello(hello)) });
     let welcomed = async {
-        let mut inbox = client.session(ReceiverStream::new(messages)).await.map_err(failed)?.into_inner();
+        let mut inbox =
+            client.session(connection.request(ReceiverStream::new(messages))).await.map_err(failed)?.into_inner();
         match inbox.message().await.map_err(failed)?.and_then(|message| message.message) {
             Some(Message::Welcome(welcome)) => Ok((outbox, inbox, welcome)),
             Some(Message::Goodbye(goodbye)) => Err(said_goodbye(goodbye)),
@@ -164,12 +158,16 @@ fn said_goodbye(goodbye: clew_proto::v1::Goodbye) -> End {
         GoodbyeReason::Shutdown => End::Failed(format!("is shutting down {}", goodbye.detail).trim_end().to_owned()),
         GoodbyeReason::Unavailable => End::Failed(format!("cannot take anything now: {}", goodbye.detail)),
         GoodbyeReason::Malformed => End::Failed(format!("did not understand this agent: {}", goodbye.detail)),
+        GoodbyeReason::Refused => End::Refused(goodbye.detail),
         GoodbyeReason::Unknown => End::Failed(format!("said goodbye: {}", goodbye.detail)),
     }
 }
 
 #[allow(clippy::needless_pass_by_value)] // it is what map_err hands over
 fn failed(status: tonic::Status) -> End {
+    if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied) {
+        return End::Refused(status.message().to_owned());
+    }
     End::Failed(format!("{:?}: {}", status.code(), status.message()))
 }
 

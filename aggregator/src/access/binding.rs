@@ -20,8 +20,7 @@ pub fn check(grpc: SocketAddr, http: SocketAddr, locks: Locks, insecure: bool) -
         )))
     };
     if reached.grpc && !locks.grpc {
-        let remedy =
-            "make a token for agents (clew-aggregator token create NAME --scope ingest) or name a client_ca in [tls]";
+        let remedy = "make a token for agents (clew-aggregator token create NAME --scope ingest)";
         return refuse("grpc_listen", grpc, "ship log lines under any name", remedy);
     }
     if reached.http && !locks.http {

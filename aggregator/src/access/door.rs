@@ -39,6 +39,14 @@ pub enum Refused {
         /// The token's ID.
         id: String,
     },
+    /// It is good, and not for this host.
+    #[error("{name} may not ship for the host {host:?}")]
+    Host {
+        /// Of the token or the certificate.
+        name: String,
+        /// As the agent names it.
+        host: String,
+    },
     /// It is good, and not for this.
     #[error("{name} has not the scope {scope}")]
     Scope {
@@ -58,6 +66,7 @@ impl Refused {
             Self::Expired { .. } => "expired",
             Self::Revoked { .. } => "revoked",
             Self::Scope { .. } => "scope",
+            Self::Host { .. } => "host",
         }
     }
 }

@@ -9,8 +9,8 @@
 //! The command writes it, the aggregator only reads it. `locked` remembers what tokens have locked that are not in it any more.
 
 use std::fs::{File, Permissions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -22,7 +22,10 @@ use super::principal::Scope;
 use super::secret::Hash;
 use super::token::{State, Token};
 use crate::clock::rfc3339;
+use crate::data_dir::own;
 
+const NAME: &str = "tokens";
+const LOCK: &str = "tokens.lock";
 const VERSION: u32 = 1;
 /// So many are kept: a request compares what it shows with each of them.
 pub const TOKENS_MAX: usize = 1_000;
@@ -102,7 +105,7 @@ struct StoredToken {
 
 /// Where it lies.
 pub fn path(data_dir: &Path) -> PathBuf {
-    data_dir.join("tokens")
+    data_dir.join(NAME)
 }
 
 /// What it holds now; nothing where there is none.
@@ -160,49 +163,17 @@ fn lock(data_dir: &Path) -> Result<File, FileError> {
         std::fs::set_permissions(data_dir, Permissions::from_mode(0o700))
             .map_err(|error| io("set the mode of", data_dir, error))?;
     }
-    let path = data_dir.join("tokens.lock");
-    let file = File::options().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = file.map_err(|error| io("open", &path, error))?;
-    hand_over(&file, data_dir, &path)?;
+    let path = data_dir.join(LOCK);
+    let file = own::open_lock(data_dir, LOCK).map_err(|error| io("open", &path, error))?;
     flock(&file, FlockOperation::LockExclusive).map_err(|error| io("lock", &path, error.into()))?;
     Ok(file)
 }
 
 fn write(data_dir: &Path, kept: &Kept) -> Result<(), FileError> {
-    let path = path(data_dir);
-    let new = data_dir.join("tokens.new");
-    // One that a crash left over may have another owner or mode.
-    let _ = std::fs::remove_file(&new);
-    let file = File::options().write(true).create_new(true).mode(0o600).open(&new);
-    let mut file = file.map_err(|error| io("make", &new, error))?;
     let stored = Stored { version: VERSION, locked: kept.locks, tokens: kept.tokens.iter().map(stored).collect() };
     let mut text = serde_json::to_vec_pretty(&stored).expect("texts and numbers become JSON");
     text.push(b'\n');
-    let written = hand_over(&file, data_dir, &new)
-        .and_then(|()| file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| io("write", &new, error)))
-        .and_then(|()| std::fs::rename(&new, &path).map_err(|error| io("replace", &path, error)))
-        .and_then(|()| {
-            File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(|error| io("sync", data_dir, error))
-        });
-    if written.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    written
-}
-
-/// The file gets the owner of its folder: root makes a token, and the aggregator, another user, reads it.
-fn hand_over(file: &File, data_dir: &Path, path: &Path) -> Result<(), FileError> {
-    let folder = data_dir.metadata().map_err(|error| io("read", data_dir, error))?;
-    let own = file.metadata().map_err(|error| io("read", path, error))?;
-    if own.uid() == folder.uid() {
-        return Ok(());
-    }
-    fchown(file, Some(folder.uid()), Some(folder.gid())).map_err(|error| FileError::Io {
-        what: "give to the owner of its folder",
-        path: path.to_owned(),
-        error,
-        remedy: format!("; run this as root, or as user {}, who owns {}", folder.uid(), data_dir.display()),
-    })
+    own::write(data_dir, NAME, &text).map_err(|error| io("write", &path(data_dir), error))
 }
 
 fn io(what: &'static str, path: &Path, error: std::io::Error) -> FileError {
@@ -298,7 +269,7 @@ mod tests {
         let locks = Locks { grpc: true, http: true };
         assert_eq!(read(&data_dir).expect("both"), Kept { tokens: vec![token("a"), revoked], locks });
         for (name, mode) in [("", 0o700), ("tokens", 0o600), ("tokens.lock", 0o600)] {
-            assert_eq!(data_dir.join(name).metadata().expect("there").mode() & 0o777, mode, "{name:?}");
+            assert_eq!(data_dir.join(name).metadata().expect("there").permissions().mode() & 0o777, mode, "{name:?}");
         }
         let names: Vec<_> =
             data_dir.read_dir().expect("a folder").map(|entry| entry.expect("a name").file_name()).collect();

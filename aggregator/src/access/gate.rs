@@ -1,12 +1,21 @@
-//! What the HTTP server asks of access, in one place: the door, the logins of browsers, and wrong attempts.
+//! What the two servers ask of access, in one place: the door, the logins of browsers, and wrong attempts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, header};
 
 use super::attempts::Attempts;
 use super::binding;
-use super::door::Door;
+use super::door::{Door, Refused};
 use super::logins::Logins;
+use crate::metrics::{Metrics, RefusedLabel};
+
+/// The door of people and programs, as metrics and logs name it.
+pub const HTTP: &str = "http";
+/// That of agents.
+pub const GRPC: &str = "grpc";
 
 /// Shared by all requests.
 #[derive(Debug, Default)]
@@ -32,6 +41,27 @@ pub struct Names {
     pub more: Vec<String>,
 }
 
+impl Gate {
+    /// Counts who is refused at one of the doors, and logs a wrong attempt: with the address, and never with what was shown. How long until
+    /// the next one of this address is looked at, if it made too many.
+    pub fn refused(&self, metrics: &Metrics, door: &'static str, peer: IpAddr, refused: &Refused) -> Option<Duration> {
+        let count = |reason| {
+            metrics.refused.get_or_create(&RefusedLabel { door, reason }).inc();
+        };
+        // People come without a token to be asked for one, programs do not.
+        let is_wrong = door == GRPC || !matches!(refused, Refused::Missing | Refused::Scope { .. });
+        if is_wrong && let Some(wait) = self.attempts.wrong(peer, Instant::now()) {
+            count("throttled");
+            return Some(wait);
+        }
+        count(refused.reason());
+        if is_wrong {
+            tracing::warn!("{door}: {peer} is refused: {refused}");
+        }
+        None
+    }
+}
+
 impl Names {
     /// Whether `host`, as a request names it, with its port or without, is one of them.
     pub fn know(&self, host: &str) -> bool {
@@ -43,6 +73,12 @@ impl Names {
             })
             || self.more.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
+}
+
+/// The token that a request shows as `Authorization: Bearer` (RFC 6750); the scheme's case does not matter (RFC 9110).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn without_port(host: &str) -> &str {

@@ -12,7 +12,7 @@
 //! | `logins` | of browsers, behind a cookie |
 //! | `attempts` | wrong ones, by address |
 //! | `binding` | where to listen without a lock |
-//! | `gate` | what the HTTP server asks of all that; the names of an open door |
+//! | `gate` | what the two servers ask of all that; the names of an open door |
 //! | `command` | `clew-aggregator token` |
 //!
 //! Invariant: a secret is in nobody's hands but its owner's. It is printed once, kept as a hash, and stands in no log, error or metric.

@@ -2,12 +2,11 @@
 //! once a minute at most; losing it loses nothing else.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+
+use crate::data_dir::own;
 
 const VERSION: u32 = 1;
 const NAME: &str = "tokens.used";
@@ -29,15 +28,7 @@ pub fn read(data_dir: &Path) -> Uses {
 
 /// Replaces it.
 pub fn write(data_dir: &Path, uses: &Uses) -> std::io::Result<()> {
-    let new = data_dir.join("tokens.used.new");
-    match std::fs::remove_file(&new) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&new)?;
-    let text = serde_json::to_vec(&Stored { version: VERSION, used_ns: uses.clone() })?;
-    file.write_all(&text)?;
-    std::fs::rename(&new, data_dir.join(NAME))
+    own::write(data_dir, NAME, &serde_json::to_vec(&Stored { version: VERSION, used_ns: uses.clone() })?)
 }
 
 #[cfg(test)]

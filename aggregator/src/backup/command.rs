@@ -17,10 +17,10 @@ use clew_service::units::Size;
 use super::manifest::{File, Manifest};
 use super::repository::{Repository, object_name};
 use super::target::Target;
-use super::{control, create, last, own, restore, snapshot};
+use super::{control, create, last, restore, snapshot};
 use crate::catalog::store::Store;
 use crate::clock::{self, rfc3339};
-use crate::data_dir;
+use crate::data_dir::{self, own};
 use crate::index::partition::{self, Partition};
 use crate::words;
 
@@ -213,7 +213,6 @@ pub async fn restore(
     let held = || ConfigError::new(format!("data_dir: {} is held by a running clew-aggregator", data_dir.display()));
     let _lock = data_dir::try_lock(data_dir)?.ok_or_else(held)?;
     let days = restore::restore(&repository, &manifest, data_dir, &arguments.days, settle).await?;
-    own::hand_over(&data_dir.join("lock"), data_dir)?;
     writeln!(
         out,
         "backup {} of {} is restored into {}: {} days ({})",

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::manifest::Manifest;
-use super::own;
 use crate::clock;
+use crate::data_dir::own;
 use crate::health::{Health, Part};
 use crate::metrics::Metrics;
 use crate::words;

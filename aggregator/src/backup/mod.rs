@@ -11,7 +11,6 @@
 //! | `create` | writes what a target lacks, and the manifest last |
 //! | `restore` | brings one back into an empty `data_dir` |
 //! | `last` | when the last good one was made, and whether that is too long ago |
-//! | `own` | small files of `data_dir` that belong to its owner |
 //!
 //! An image is what a `kill -9` would have left at that moment: partitions, then the catalog, then the log, taken by the thread that
 //! commits, so that the log reaches back to the oldest of the commits and forward past the catalog. Bringing it back is the replay that
@@ -22,7 +21,6 @@ pub mod control;
 pub mod create;
 pub mod last;
 pub mod manifest;
-pub mod own;
 pub mod repository;
 pub mod restore;
 pub mod snapshot;

@@ -13,13 +13,13 @@ use std::path::{Path, PathBuf};
 
 use tokio::task::JoinSet;
 
+use super::last;
 use super::manifest::{File, Manifest};
 use super::repository::{Damage, Repository, RepositoryError, object_name};
 use super::snapshot::STORE_ID;
-use super::{last, own};
 use crate::catalog::absence::{self, Absence, AbsenceError, Why};
 use crate::clock;
-use crate::data_dir::{self, RESTORING};
+use crate::data_dir::{self, RESTORING, own};
 use crate::index::partition::{self, Partition};
 use crate::wal::segment::sync_dir;
 
@@ -65,19 +65,9 @@ pub enum RestoreError {
         /// Of which backup.
         id: String,
     },
-    /// The target cannot be read, or a file not be written.
+    /// The target cannot be read, or a file of `data_dir` not be written.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// The file system refuses.
-    #[error("{what} {path}: {error}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// With which file.
-        path: PathBuf,
-        /// What came of it.
-        error: io::Error,
-    },
     /// What is missing cannot be written down.
     #[error(transparent)]
     Absence(#[from] AbsenceError),
@@ -232,5 +222,5 @@ fn no_day(manifest: &Manifest, day: &str) -> RestoreError {
 
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RestoreError + use<> {
     let path = path.to_owned();
-    move |error| RestoreError::Io { what, path, error }
+    move |error| RepositoryError::Io { what, path, error }.into()
 }

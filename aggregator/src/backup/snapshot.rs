@@ -18,10 +18,9 @@ use std::sync::Arc;
 
 use crate::catalog::absence::{self, Absence, AbsenceError};
 use crate::catalog::store::{Store, StoreError};
+use crate::data_dir::own;
 use crate::index::partition::{self, Partition, PartitionError};
 use crate::wal::image;
-
-use super::own;
 
 /// Where it lies below `data_dir`, while a backup is under way.
 pub const FOLDER: &str = "snapshot";

@@ -18,10 +18,9 @@ use tokio_stream::Stream;
 use super::api::Api;
 use super::problem::Problem;
 use crate::access::door::Refused;
-use crate::access::gate::Gate;
+use crate::access::gate::{self, Gate};
 use crate::access::principal::{Principal, Scope};
 use crate::access::secret::Hash;
-use crate::metrics::RefusedLabel;
 
 /// Names of the cookie: the first where the browser asked by HTTPS, and then no other program of the host can set it.
 pub const COOKIES: [&str; 2] = ["__Host-clew", "clew"];
@@ -105,7 +104,7 @@ impl From<Refused> for Denied {
 
 /// Who asks, if they may do what asks for `scope`.
 pub fn admit(gate: &Gate, method: &Method, uri: &Uri, headers: &HeaderMap, scope: Scope) -> Result<Admitted, Denied> {
-    if let Some(bearer) = bearer(headers) {
+    if let Some(bearer) = gate::bearer(headers) {
         return Ok(Admitted { principal: gate.door.admit(Some(bearer), None, scope)?, login: None });
     }
     let login = cookie(headers).and_then(|value| gate.logins.of(value, Instant::now()));
@@ -120,21 +119,12 @@ pub fn admit(gate: &Gate, method: &Method, uri: &Uri, headers: &HeaderMap, scope
     Ok(Admitted { principal, login: Some(login) })
 }
 
-/// Counts and logs who is refused, and says it: in the log with the address, and never with what was shown.
+/// Counts and logs who is refused, and says it.
 pub fn refuse(api: &Api, peer: IpAddr, refused: Refused) -> Problem {
-    let count = |reason| {
-        api.metrics.refused.get_or_create(&RefusedLabel { door: "http", reason }).inc();
-    };
-    let is_wrong = !matches!(refused, Refused::Missing | Refused::Scope { .. });
-    if is_wrong && let Some(wait) = api.gate.attempts.wrong(peer, Instant::now()) {
-        count("throttled");
-        return Problem::Throttled { wait };
+    match api.gate.refused(&api.metrics, gate::HTTP, peer, &refused) {
+        Some(wait) => Problem::Throttled { wait },
+        None => Problem::Refused(refused),
     }
-    count(refused.reason());
-    if is_wrong {
-        tracing::warn!("http: {peer} is refused: {refused}");
-    }
-    Problem::Refused(refused)
 }
 
 /// Who is at the other end of the connection.
@@ -172,12 +162,6 @@ pub fn cookie(headers: &HeaderMap) -> Option<&str> {
         values.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='))
     };
     COOKIES.iter().find_map(|name| pairs().find(|(named, _)| named == name).map(|(_, value)| value))
-}
-
-/// RFC 6750; the scheme's case does not matter (RFC 9110).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn host<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {

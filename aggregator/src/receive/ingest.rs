@@ -1,5 +1,6 @@
 //! The gRPC service `clew.v1.Ingest`: one task per session reads what the agent sends, checks it, and asks the journal.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -17,6 +18,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::journal::{self, Ask};
 use super::session::{ANSWERS_MAX, Peer};
+use crate::access::door::Refused;
+use crate::access::gate::{self, Gate};
+use crate::access::principal::{Principal, Scope};
 use crate::batch::Batch;
 use crate::catalog::registry::{Registry, SourceEntry};
 use crate::clock;
@@ -46,6 +50,8 @@ pub struct Sessions {
     pub health: Arc<Health>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Who may ship.
+    pub gate: Arc<Gate>,
     /// Raw bytes that one agent may have in flight.
     pub credit_bytes: u64,
     /// Sessions end when this is cancelled.
@@ -59,16 +65,21 @@ impl Ingest for Sessions {
     type SessionStream = Answers;
 
     async fn session(&self, request: Request<Streaming<v1::AgentMessage>>) -> Result<Response<Answers>, Status> {
+        let shipper = self.admit(&request)?;
         let (answers, receiver) = mpsc::channel(ANSWERS_MAX);
         let sessions = self.clone();
-        tokio::spawn(async move { sessions.serve(request.into_inner(), answers).await });
+        tokio::spawn(async move { sessions.serve(shipper, request.into_inner(), answers).await });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
     }
 
     async fn sources(&self, request: Request<v1::SourcesRequest>) -> Result<Response<v1::SourcesReply>, Status> {
+        let shipper = self.admit(&request)?;
         let agent = uuid(&request.get_ref().agent_id);
         let agent = agent.ok_or_else(|| Status::invalid_argument("agent_id is not 16 bytes"))?;
         let state = self.registry.read();
+        if let Some(known) = state.agents.get(&agent) {
+            self.admit_host(&shipper, &known.host).map_err(|refused| self.refuse(shipper.address, &refused))?;
+        }
         let entries = state.sources.values().filter(|entry| entry.source.agent == agent);
         Ok(Response::new(v1::SourcesReply { sources: entries.map(account).collect() }))
     }
@@ -90,9 +101,41 @@ fn account(entry: &SourceEntry) -> v1::SourceAccount {
     }
 }
 
+/// Whoever ships, as the door let them in.
+struct Shipper {
+    principal: Principal,
+    address: IpAddr,
+}
+
 impl Sessions {
+    fn admit<T>(&self, request: &Request<T>) -> Result<Shipper, Status> {
+        let address = request.remote_addr().map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |address| address.ip());
+        let address = address.to_canonical();
+        let bearer = gate::bearer(request.metadata().as_ref());
+        let principal = self.gate.door.admit(bearer, None, Scope::Ingest);
+        principal.map(|principal| Shipper { principal, address }).map_err(|refused| self.refuse(address, &refused))
+    }
+
+    fn admit_host(&self, shipper: &Shipper, host: &str) -> Result<(), Refused> {
+        let principal = &shipper.principal;
+        let refused = || Refused::Host { name: principal.name.clone(), host: host.to_owned() };
+        principal.may_ship_as(host).then_some(()).ok_or_else(refused)
+    }
+
+    /// Counts and logs who is refused, and says it.
+    fn refuse(&self, address: IpAddr, refused: &Refused) -> Status {
+        self.gate.refused(&self.metrics, gate::GRPC, address, refused);
+        match refused {
+            Refused::Scope { .. } | Refused::Host { .. } => Status::permission_denied(refused.to_string()),
+            _ => Status::unauthenticated(format!(
+                "{refused}: name a file with a token for ingest in token_file of agent.toml"
+            )),
+        }
+    }
+
     async fn serve(
         self,
+        shipper: Shipper,
         mut messages: Streaming<v1::AgentMessage>,
         answers: mpsc::Sender<Result<v1::AggregatorMessage, Status>>,
     ) {
@@ -105,13 +148,17 @@ impl Sessions {
             let _ = answers.try_send(Err(Status::invalid_argument("agent_id is not 16 bytes")));
             return;
         };
+        if let Err(refused) = self.admit_host(&shipper, &hello.host) {
+            let _ = answers.try_send(Err(self.refuse(shipper.address, &refused)));
+            return;
+        }
         let peer = Arc::new(Peer::new(agent, hello.epoch, answers));
         if !self.welcome(&peer, &hello) {
             return;
         }
         self.metrics.sessions.inc();
         tracing::info!(host = hello.host, agent = %agent, "agent connected");
-        let why = self.listen(&peer, &mut messages).await;
+        let why = self.listen(&peer, &shipper, &mut messages).await;
         tracing::info!(host = hello.host, agent = %agent, "agent gone: {why}");
         self.metrics.sessions.dec();
         peer.ended.cancel();
@@ -145,7 +192,7 @@ impl Sessions {
     }
 
     /// Returns why the session ended.
-    async fn listen(&self, peer: &Arc<Peer>, messages: &mut Streaming<v1::AgentMessage>) -> String {
+    async fn listen(&self, peer: &Arc<Peer>, shipper: &Shipper, messages: &mut Streaming<v1::AgentMessage>) -> String {
         let mut unzstd = match zstd::bulk::Decompressor::new() {
             Ok(unzstd) => unzstd,
             Err(error) => return format!("make decompressor: {error}"),
@@ -165,6 +212,12 @@ impl Sessions {
                 Ok(Some(Err(status))) => return status.message().to_owned(),
                 Ok(Some(Ok(message))) => message.message,
             };
+            // An agent says something every second: nobody goes on for long with a token that was taken back.
+            if let Err(refused) = self.gate.door.may_stay(&shipper.principal, Scope::Ingest) {
+                let status = self.refuse(shipper.address, &refused);
+                peer.goodbye(v1::GoodbyeReason::Refused, status.message(), 0);
+                return refused.to_string();
+            }
             let received_ns = clock::now_ns();
             let outcome = match message {
                 Some(FromAgent::Batch(batch)) => self.batch(peer, batch, &mut unzstd),

@@ -1,4 +1,6 @@
-//! Where things lie below `data_dir`, and the lock that keeps a second process out.
+//! Where things lie below `data_dir`, and the lock that keeps a second process out; in `own`, small files that commands write there.
+
+pub mod own;
 
 use std::fs::File;
 use std::io;
@@ -12,6 +14,8 @@ const FOLDER_MODE: u32 = 0o700;
 
 /// What a restore writes, until it is whole.
 pub const RESTORING: &str = "restoring";
+
+const LOCK: &str = "lock";
 
 /// The log.
 pub fn wal(data_dir: &Path) -> PathBuf {
@@ -42,8 +46,7 @@ pub fn lock(data_dir: &Path) -> Result<File, ConfigError> {
 pub fn try_lock(data_dir: &Path) -> Result<Option<File>, ConfigError> {
     make_folder(data_dir)?;
     let path = lock_path(data_dir);
-    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(|error| failed("open", &path, &error))?;
+    let file = own::open_lock(data_dir, LOCK).map_err(|error| failed("open", &path, &error))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
@@ -65,7 +68,7 @@ fn make_folder(dir: &Path) -> Result<(), ConfigError> {
 }
 
 fn lock_path(data_dir: &Path) -> PathBuf {
-    data_dir.join("lock")
+    data_dir.join(LOCK)
 }
 
 fn failed(what: &str, path: &Path, error: &io::Error) -> ConfigError {
