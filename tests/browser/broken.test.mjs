@@ -13,7 +13,8 @@ const ID = "7c1d3a5b9e2f40618273a4b5c6d7e8f9";
 const RECORDS = 700;
 
 before(async () => {
-  [house, browser] = await Promise.all([House.open(), launch()]);
+  browser = await launch();
+  house = await House.open();
   const begin = Date.now() - 300_000;
   house.write("web-1", "front", Array.from({ length: RECORDS }, (_, at) => `${new Date(begin + at * 100).toISOString()} INFO ${at % 100 === 0 ? `trace_id=${ID} ` : ""}step ${at}`));
   house.write("pay-1", "payments", [`${new Date(begin).toISOString()} ERROR trace_id=${ID} card declined`]);

@@ -25,7 +25,8 @@ const HARM = [
 ];
 
 before(async () => {
-  [house, browser] = await Promise.all([House.open(), launch()]);
+  browser = await launch();
+  house = await House.open();
   const now = new Date(Date.now() - 60_000).toISOString();
   house.write("web-1", "front", [`${now} INFO trace_id=${OPEN} request in`]);
   house.write("pay-1", "payments", [`${now} ERROR trace_id=${OPEN} card declined`]);

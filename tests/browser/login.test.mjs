@@ -14,7 +14,8 @@ let browser;
 let secret = "";
 
 before(async () => {
-  [house, browser] = await Promise.all([House.open(), launch()]);
+  browser = await launch();
+  house = await House.open();
   house.write("web-1", "front", [`${new Date().toISOString()} INFO trace_id=${ID} behind the door`]);
   await house.agent("web-1");
   await house.transaction(ID, 1);

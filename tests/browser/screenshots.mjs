@@ -7,7 +7,8 @@ import { Shop, until } from "./house.mjs";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "../../deploy/screenshots");
 mkdirSync(folder, { recursive: true });
-const [shop, browser] = await Promise.all([Shop.open(), launch()]);
+const browser = await launch();
+const shop = await Shop.open();
 try {
   // Some minutes of traffic make lists and plots worth a look.
   const records = Number(process.env.SCREENSHOT_RECORDS ?? 6000);

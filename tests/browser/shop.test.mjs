@@ -10,7 +10,8 @@ let shop;
 let browser;
 
 before(async () => {
-  [shop, browser] = await Promise.all([Shop.open(), launch()]);
+  browser = await launch();
+  shop = await Shop.open();
   // Enough for lists and charts to have something in them.
   await until("some traffic", async () => (await shop.ask("/api/v1/status/storage")).records > 1_500);
   // A checkout that failed late: at the payment, after most services had their part in it.

@@ -20,7 +20,7 @@ const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
 pub struct Destination {
     /// `http://host:port`.
     pub aggregator: String,
-    /// Where the token lies: the file's first line. It is read at each connection, so a new one needs no restart.
+    /// Where the token lies: the file's first line that is not empty. It is read at each connection, so a new one needs no restart.
     pub token_file: Option<PathBuf>,
 }
 
@@ -73,12 +73,11 @@ fn authorization(path: &Path) -> Result<MetadataValue<Ascii>, String> {
         false => return Err(wrong(&"it is no file")),
     }
     .map_err(|error| wrong(&error))?;
-    let token = text.lines().next().unwrap_or_default().trim();
-    if token.is_empty() {
-        return Err(wrong(&"its first line is empty; put a token with the scope ingest there"));
-    }
+    let Some(token) = text.lines().map(str::trim).find(|line| !line.is_empty()) else {
+        return Err(wrong(&"it is empty; put a token with the scope ingest there"));
+    };
     let value = format!("Bearer {token}").parse::<MetadataValue<Ascii>>();
-    let mut value = value.map_err(|_| wrong(&"its first line is no token"))?;
+    let mut value = value.map_err(|_| wrong(&"what stands there is no token"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -93,13 +92,13 @@ mod tests {
         let path = folder.path().join("token");
         let missing = authorization(&path).unwrap_err();
         assert!(missing.starts_with(&format!("token_file {}: No such file", path.display())), "{missing}");
-        for text in ["clew_a", "clew_a\n", " clew_a \nclew_b\n"] {
+        for text in ["clew_a", "clew_a\n", "\n clew_a \nclew_b\n"] {
             std::fs::write(&path, text).unwrap();
             let value = authorization(&path).unwrap();
             assert_eq!(value.to_str().unwrap(), "Bearer clew_a");
             assert!(!format!("{value:?}").contains("clew_a"));
         }
-        for (text, why) in [("", "is empty"), ("\nclew_b", "is empty"), ("clew_\u{7}a", "is no token")] {
+        for (text, why) in [("", "is empty"), (" \n\n", "is empty"), ("clew_\u{7}a", "is no token")] {
             std::fs::write(&path, text).unwrap();
             let error = authorization(&path).unwrap_err();
             assert!(error.contains(why) && !error.contains("clew_"), "{error}");

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::data_dir::own;
+
 const NAME: &str = "absences";
 /// Version of the form. Another one is refused.
 const FORMAT: u32 = 1;
@@ -113,11 +115,10 @@ pub fn read(data_dir: &Path) -> Result<Vec<Absence>, AbsenceError> {
     Ok(serde_json::from_slice::<Written>(&text).map_err(malformed)?.absences)
 }
 
-/// Writes them into `dir`.
+/// Writes them into `dir`, durably: without them answers would take themselves for whole.
 pub fn write(dir: &Path, absences: &[Absence]) -> Result<(), AbsenceError> {
-    let path = dir.join(NAME);
     let text = serde_json::to_vec(&Written { format: FORMAT, absences: absences.to_vec() }).expect("numbers are JSON");
-    std::fs::write(&path, text).map_err(|error| AbsenceError::Io { path, error })
+    own::write(dir, NAME, &text).map_err(|error| AbsenceError::Io { path: dir.join(NAME), error })
 }
 
 #[cfg(test)]
