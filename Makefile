@@ -3,6 +3,7 @@
 .PHONY: help demo test browser-test screenshots packages images system-test bench bench-large soak torture fuzz clean
 
 CARGO ?= cargo
+PROFILE ?= release
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,9 +33,9 @@ screenshots: ## Pictures of every page into deploy/screenshots
 	$(CARGO) build --workspace --bins --locked
 	tests/browser/run screenshots
 
-packages: ## deb and rpm of agent, aggregator and command line, in target/packages
-	$(CARGO) build --release --workspace --bins --locked
-	deploy/packages/build.sh
+packages: ## deb and rpm of agent, aggregator and command line, in target/packages; PROFILE=dev is built sooner
+	$(CARGO) build --profile $(PROFILE) --workspace --bins --locked
+	CLEW_BIN_DIR=target/$(PROFILE:dev=debug) deploy/packages/build.sh
 
 images: packages ## Container images of the same, for the Docker engine of this machine
 	deploy/docker/build.sh

@@ -3,6 +3,10 @@
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=clew/v1/ingest.proto");
     let descriptors = protox::compile(["clew/v1/ingest.proto"], ["."])?;
-    tonic_prost_build::configure().bytes(".clew.v1").build_transport(true).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .bytes(".clew.v1")
+        .codec_path("crate::codec::Codec")
+        .build_transport(true)
+        .compile_fds(descriptors)?;
     Ok(())
 }

@@ -28,6 +28,7 @@ use crate::control::client::{AskError, ask};
 use crate::control::protocol::{Answer, Request};
 use crate::pipeline::report::of_remembered;
 use crate::report::{Audited, Books, Tally};
+use crate::ship::session::why;
 
 /// Both sides move; what differs for longer is wrong.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(5);
@@ -225,7 +226,7 @@ async fn accounts(config: &Config) -> Result<HashMap<String, Held>, AuditError> 
     let mut client = IngestClient::new(connection.channel.clone()).max_decoding_message_size(ACCOUNTS_BYTES_MAX);
     let mut request = connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into() });
     request.set_timeout(ANSWER_TIME_MAX);
-    let reply = client.sources(request).await.map_err(|status| failed(&status.message()))?;
+    let reply = client.sources(request).await.map_err(|status| failed(&why(status)))?;
     Ok(reply.into_inner().sources.iter().filter_map(held).collect())
 }
 

@@ -16,6 +16,7 @@ use crate::discover::verdict::title;
 use crate::discover::walk::{Entry, Found, Walk};
 use crate::pipeline::files::labels;
 use crate::pipeline::report::lines_text;
+use crate::ship::session::why;
 use crate::tail::file::{FileKey, LogFile, OpenError};
 use crate::treatment::Lines;
 
@@ -91,7 +92,7 @@ pub fn check(path: &Path, offline: bool, print: &mut dyn FnMut(&str)) -> Result<
         print(&format!("aggregator {}: not asked (--offline)", config.destination.aggregator));
     } else {
         match ask(&config) {
-            Ok(()) => print(&format!("aggregator {}: answers", config.destination.aggregator)),
+            Ok(shown) => print(&format!("aggregator {}: answers{shown}", config.destination.aggregator)),
             Err(error) => problems.world.push(format!(
                 "aggregator {} does not let this agent in: {error}; the agent would wait for it (--offline leaves this out)",
                 config.destination.aggregator
@@ -178,26 +179,33 @@ fn first_bytes(file: &LogFile, found: &Found<'_>) -> std::io::Result<Vec<u8>> {
     Ok(first)
 }
 
-/// Whether the aggregator lets this agent in: asks what the audit asks, which changes nothing.
-fn ask(config: &Config) -> Result<(), String> {
+/// Whether the aggregator lets this agent in, and by what: asks what the audit asks, which changes nothing.
+fn ask(config: &Config) -> Result<String, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
     let asked = async {
         let connection = config.destination.connect().await?;
         let request = connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into() });
+        let shown = connection.certificate.as_ref().map_or(String::new(), |certificate| {
+            format!(" (shown: certificate {}, good until {})", certificate.name, day(certificate.expires_ns))
+        });
         match IngestClient::new(connection.channel.clone()).sources(request).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(shown),
             // It was let in: how long the answer is, or whether this version has it, matters to the audit alone.
             Err(status)
                 if matches!(status.code(), Code::OutOfRange | Code::ResourceExhausted | Code::Unimplemented) =>
             {
-                Ok(())
+                Ok(shown)
             }
-            Err(status) => Err(status.message().to_owned()),
+            Err(status) => Err(why(status)),
         }
     };
     let answered = runtime.block_on(async { tokio::time::timeout(ANSWER_TIME_MAX, asked).await });
     // A name may still be looked up.
     runtime.shutdown_background();
     answered.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_TIME_MAX.as_secs())))
+}
+
+fn day(time_ns: i64) -> String {
+    jiff::Timestamp::from_second(time_ns / 1_000_000_000).map_or_else(|_| "for ever".into(), |time| time.to_string())
 }

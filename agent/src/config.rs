@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clew_service::config::{parse, read};
 use clew_service::exit::ConfigError;
+use clew_service::tls::{Identity, client};
 use clew_service::units::{Size, Span};
 use serde::Deserialize;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
@@ -22,6 +23,7 @@ use crate::rules::join::RawJoin;
 use crate::rules::keep::{RawDrop, RawSample};
 use crate::rules::redact::RawRedact;
 use crate::ship::destination::Destination;
+use crate::ship::tls::Tls;
 use crate::treatment::{RawTreatment, Treatment};
 
 #[derive(Debug, Deserialize)]
@@ -33,11 +35,21 @@ struct Raw {
     agent_id: Option<String>,
     metrics_listen: Option<String>,
     token_file: Option<PathBuf>,
+    tls: Option<RawTls>,
     ephemeral: Option<bool>,
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
     source: Vec<RawSource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTls {
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    server_name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -225,8 +237,13 @@ impl Config {
             return Err(ConfigError::new("no [[source]]; add one with `service` and `include`"));
         }
         let aggregator = aggregator(raw.aggregator.as_deref().unwrap_or("http://127.0.0.1:7600"))?;
+        if raw.tls.is_some() && !aggregator.starts_with("https://") {
+            return Err(ConfigError::new(format!(
+                "tls: the aggregator is {aggregator:?}; write https:// to speak TLS with it"
+            )));
+        }
         Ok(Self {
-            destination: Destination { aggregator, token_file: raw.token_file },
+            destination: Destination { aggregator, token_file: raw.token_file, tls: tls(raw.tls.unwrap_or_default())? },
             agent_id: agent_id(raw.agent_id.as_deref(), &host, &state_dir)?,
             metrics_listen,
             ephemeral: raw.ephemeral.unwrap_or(false),
@@ -259,17 +276,28 @@ fn state_dir(given: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
         .map_err(|error| ConfigError::new(format!("state_dir {}: {error}", state_dir.display())))
 }
 
+fn tls(raw: RawTls) -> Result<Tls, ConfigError> {
+    let identity = match (raw.certificate, raw.key) {
+        (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
+        (None, None) => None,
+        (Some(_), None) => return Err(ConfigError::new("tls.certificate is shown with its key: name that in tls.key")),
+        (None, Some(_)) => {
+            return Err(ConfigError::new("tls.key belongs to a certificate: name that in tls.certificate"));
+        }
+    };
+    Ok(Tls { files: client::Files { ca: raw.ca, identity }, server_name: raw.server_name })
+}
+
 fn aggregator(text: &str) -> Result<String, ConfigError> {
-    if text.starts_with("https://") {
-        return Err(ConfigError::new(format!("aggregator {text:?}: TLS comes with a later version, use http://")));
-    }
-    let address = text.strip_prefix("http://").map(|address| address.trim_end_matches('/'));
+    let schemes = ["http://", "https://"].map(|scheme| text.strip_prefix(scheme).map(|address| (scheme, address)));
+    let (scheme, address) = schemes.into_iter().flatten().next().unzip();
+    let address = address.map(|address| address.trim_end_matches('/'));
     let port = address.and_then(|address| address.rsplit_once(':')).and_then(|(host, port)| {
         let port = port.parse::<u16>().ok().filter(|port| *port != 0)?;
         (!host.is_empty() && !host.contains(['/', '@', ' '])).then_some(port)
     });
-    match (address, port) {
-        (Some(address), Some(_)) => Ok(format!("http://{address}")),
+    match (scheme, address, port) {
+        (Some(scheme), Some(address), Some(_)) => Ok(format!("{scheme}{address}")),
         _ => Err(ConfigError::new(format!("aggregator {text:?} is no address; write it like http://127.0.0.1:7600"))),
     }
 }
@@ -399,7 +427,11 @@ mod tests {
         for (text, error) in [
             ("", "no [[source]]; add one with `service` and `include`"),
             ("agregator = 'x'", "agent.toml:1: unknown key `agregator`, did you mean `aggregator`?"),
-            ("aggregator='https://a:1'", "aggregator \"https://a:1\": TLS comes with a later version, use http://"),
+            ("[tls]\nca='a'", "tls: the aggregator is \"http://127.0.0.1:7600\"; write https:// to speak TLS with it"),
+            (
+                "aggregator='https://a:1'\n[tls]\ncertificate='a'",
+                "tls.certificate is shown with its key: name that in tls.key",
+            ),
             (
                 "aggregator='127.0.0.1:7600'",
                 "aggregator \"127.0.0.1:7600\" is no address; write it like http://127.0.0.1:7600",

@@ -1,7 +1,6 @@
 //! Wires the parts, alone: opens what is on disk, replays the WAL, starts threads and servers, and ends them in reverse.
 
 use std::fs::File;
-use std::future::IntoFuture;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,11 +15,13 @@ use clew_service::shutdown::CancellationToken;
 use prost::Message;
 use rayon::prelude::*;
 use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
 
 use crate::access::binding;
 use crate::access::door::Door;
-use crate::access::gate::{Gate, Names};
+use crate::access::gate::{self, Gate, Names};
 use crate::access::keyring::Keyring;
 use crate::access::uses;
 use crate::backup::{control, last};
@@ -36,10 +37,14 @@ use crate::head::tail::Tail;
 use crate::head::view::Head;
 use crate::health::Health;
 use crate::http::api::Api;
-use crate::http::router;
+use crate::http::{router, serve};
 use crate::index::committed::Committed;
 use crate::index::partition::{Partition, PartitionError};
 use crate::indexer::Indexer;
+use crate::listen::connection::Connection;
+use crate::listen::crowd::{self, Crowd};
+use crate::listen::doorman::{Doorman, Terms};
+use crate::listen::tls::{self, Tls};
 use crate::metrics::Metrics;
 use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
 use crate::receive::journal::{Durable, Handed, Journal};
@@ -65,8 +70,8 @@ const WARM_BYTES_MAX: u64 = 64 << 20;
 /// HTTP/2 windows: a few batches, compressed.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
-/// Answers that are being written when the program is told to stop get so long.
-const HTTP_GRACE: Duration = Duration::from_secs(5);
+/// An agent has one session, and asks what is known of it now and then.
+const STREAMS_MAX: u32 = 16;
 /// The last commit gets so long; less than the 90 s after which systemd kills.
 const STOP_GRACE: Duration = Duration::from_secs(60);
 
@@ -75,6 +80,7 @@ pub struct Ready {
     config: Config,
     keyring: Keyring,
     gate: Gate,
+    tls: Option<Arc<Tls>>,
     grpc: TcpListener,
     http: TcpListener,
     _lock: File,
@@ -89,11 +95,14 @@ impl Ready {
 
 /// Binds and locks, before any work is done.
 pub async fn prepare(config: Config) -> Result<Ready, ConfigError> {
+    // First, so that `check` says what is wrong with them also while an aggregator has the folder.
+    let tls = config.tls.clone().map(Tls::read).transpose().map_err(ConfigError::new)?.map(Arc::new);
     let lock = data_dir::lock(&config.data_dir)?;
-    let (keyring, gate) = gate(&config)?;
+    let (keyring, gate) = gate(&config, tls.as_deref())?;
     Ok(Ready {
         keyring,
         gate,
+        tls,
         grpc: bind("grpc_listen", config.grpc_listen).await?,
         http: bind("http_listen", config.http_listen).await?,
         config,
@@ -101,11 +110,14 @@ pub async fn prepare(config: Config) -> Result<Ready, ConfigError> {
     })
 }
 
-/// All tokens, and what they lock; refused where others could reach what has no lock.
-fn gate(config: &Config) -> Result<(Keyring, Gate), ConfigError> {
+/// All tokens and certificates, and what they lock; refused where others could reach what has no lock.
+fn gate(config: &Config, tls: Option<&Tls>) -> Result<(Keyring, Gate), ConfigError> {
     let keyring = Keyring { data_dir: config.data_dir.clone(), configured: config.tokens.clone() };
     let (tokens, locks) = keyring.read().map_err(ConfigError::new)?;
     let door = Door::new(tokens, locks);
+    if let Some(tls) = tls {
+        tls.instruct(&door);
+    }
     let reached = binding::check(config.grpc_listen, config.http_listen, door.locks(), config.insecure)?;
     door.lock(reached);
     let names = Names { address: config.http_listen, more: config.http_hosts.clone() };
@@ -121,7 +133,7 @@ async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, ConfigError
 /// Runs until `shutdown` is cancelled, then drains.
 pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()> {
     let (grpc_address, http_address) = ready.addresses()?;
-    let Ready { config, keyring, gate, grpc, http, _lock } = ready;
+    let Ready { config, keyring, gate, tls, grpc, http, _lock } = ready;
     let gate = Arc::new(gate);
     tokio::spawn(keyring.watch(Arc::clone(&gate.door), shutdown.clone()));
     let mut metrics_registry = clew_service::metrics::Registry::default();
@@ -133,6 +145,19 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         let start = move || Engine::start(&config, &metrics, &health).map(|engine| (config, engine));
         tokio::task::spawn_blocking(start).await??
     };
+    if tls.is_none() && !config.insecure && !binding::is_loopback(grpc_address) {
+        tracing::warn!(
+            "grpc_listen: lines and tokens go to {grpc_address} in the clear; [tls] in the configuration keeps them from others"
+        );
+    }
+    if let Some(tls) = &tls {
+        let (tls, door) = (Arc::clone(tls), Arc::clone(&gate.door));
+        tokio::spawn(tls::watch(tls, door, Arc::clone(&health), Arc::clone(&metrics), shutdown.clone()));
+    }
+    let https = config.tls_http;
+    let entrance = Entrance { gate: Arc::clone(&gate), metrics: Arc::clone(&metrics), limits: config.crowd };
+    let grpc = entrance.open(gate::GRPC, grpc, terms(tls.clone(), Tls::grpc), &shutdown);
+    let http = entrance.open(gate::HTTP, http, terms(tls.filter(|_| https), Tls::http), &shutdown);
     let backup = last::Watch {
         data_dir: config.data_dir.clone(),
         max_lag: config.backup_max_lag,
@@ -155,6 +180,7 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
         health: Arc::clone(&health),
         metrics: Arc::clone(&metrics),
         gate: Arc::clone(&gate),
+        catalog: Arc::clone(&engine.catalog),
         credit_bytes: config.credit_bytes,
         shutdown: shutdown.clone(),
     };
@@ -173,12 +199,12 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
     };
     tracing::info!("listening grpc={grpc_address} http={http_address}");
     let grpc = tokio::spawn(serve_grpc(grpc, sessions, shutdown.clone()));
-    let http = tokio::spawn(serve_http(http, api, shutdown.clone()));
+    let http = tokio::spawn(serve::serve(http, router::build(api), shutdown.clone()));
     tokio::spawn(supervise(Notifier::from_env(), supervised.0, supervised.1, shutdown.clone()));
     // A server that ends by itself ends the program.
     let outcome = tokio::select! {
         ended = grpc => ended?,
-        ended = http => ended?,
+        ended = http => Ok(ended?),
         () = shutdown.cancelled() => Ok(()),
     };
     shutdown.cancel();
@@ -193,28 +219,56 @@ pub async fn run(ready: Ready, shutdown: CancellationToken) -> anyhow::Result<()
     outcome
 }
 
-async fn serve_grpc(listener: TcpListener, sessions: Sessions, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// What both doors share.
+struct Entrance {
+    gate: Arc<Gate>,
+    metrics: Arc<Metrics>,
+    limits: crowd::Limits,
+}
+
+impl Entrance {
+    fn open(
+        &self,
+        door: &'static str,
+        listener: TcpListener,
+        terms: Terms,
+        shutdown: &CancellationToken,
+    ) -> tokio::sync::mpsc::Receiver<Connection> {
+        let doorman = Doorman {
+            door,
+            crowd: Crowd::new(self.limits),
+            terms,
+            gate: Arc::clone(&self.gate),
+            metrics: Arc::clone(&self.metrics),
+        };
+        doorman.open(listener, shutdown.clone())
+    }
+}
+
+/// By `tls`, if there is any, as it is when somebody comes.
+fn terms(tls: Option<Arc<Tls>>, of: fn(&Tls) -> Arc<ServerConfig>) -> Terms {
+    Arc::new(move || tls.as_deref().map(of))
+}
+
+async fn serve_grpc(
+    connections: tokio::sync::mpsc::Receiver<Connection>,
+    sessions: Sessions,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let ingest = IngestServer::new(sessions)
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     tonic::transport::Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(STREAMS_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
         .add_service(ingest)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown.cancelled())
+        .serve_with_incoming_shutdown(
+            ReceiverStream::new(connections).map(Ok::<_, std::io::Error>),
+            shutdown.cancelled(),
+        )
         .await?;
-    Ok(())
-}
-
-async fn serve_http(listener: TcpListener, api: Api, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let stopping = shutdown.clone();
-    let serve = axum::serve(listener, router::build(api).into_make_service_with_connect_info::<SocketAddr>())
-        .with_graceful_shutdown(async move { stopping.cancelled().await });
-    tokio::select! {
-        served = serve.into_future() => served?,
-        () = async { shutdown.cancelled().await; tokio::time::sleep(HTTP_GRACE).await } => {}
-    }
     Ok(())
 }
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use clew_service::config;
 use clew_service::exit::ConfigError;
+use clew_service::tls::{Identity, server};
 use clew_service::units::{Size, Span};
 use serde::Deserialize;
 
-use crate::access::command;
 use crate::access::keyring::Configured;
 use crate::access::principal::Scope;
+use crate::access::{binding, command};
 use crate::head::appender;
+use crate::listen::crowd;
 use crate::receive::ingest::BATCH_BYTES_MAX;
 
 /// The file. Every key has a working default.
@@ -24,10 +26,21 @@ struct Raw {
     http_listen: String,
     http_hosts: Vec<String>,
     insecure: bool,
+    tls: Option<RawTls>,
     token: Vec<RawToken>,
     retention: RawRetention,
     backup: RawBackup,
     limits: RawLimits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTls {
+    certificate: PathBuf,
+    key: PathBuf,
+    client_ca: Option<PathBuf>,
+    client_crl: Option<PathBuf>,
+    http: Option<bool>,
 }
 
 /// A token whose secret somebody else keeps.
@@ -67,6 +80,9 @@ struct RawLimits {
     list_cache_bytes: Size,
     tail_bytes: Size,
     search_timeout: Span,
+    connections: usize,
+    client_connections: usize,
+    client_bytes_per_second: Size,
 }
 
 impl Default for Raw {
@@ -77,6 +93,7 @@ impl Default for Raw {
             http_listen: "127.0.0.1:7601".into(),
             http_hosts: Vec::new(),
             insecure: false,
+            tls: None,
             token: Vec::new(),
             retention: RawRetention::default(),
             backup: RawBackup::default(),
@@ -104,6 +121,9 @@ impl Default for RawLimits {
             list_cache_bytes: Size(64 << 20),
             tail_bytes: Size(8 << 20),
             search_timeout: Span(Duration::from_secs(10)),
+            connections: 4096,
+            client_connections: 1024,
+            client_bytes_per_second: Size(100 << 20),
         }
     }
 }
@@ -121,6 +141,12 @@ pub struct Config {
     pub http_hosts: Vec<String>,
     /// Others may reach what has no lock.
     pub insecure: bool,
+    /// What agents are shown, and whose certificates are taken.
+    pub tls: Option<server::Files>,
+    /// Whether HTTP speaks it as well.
+    pub tls_http: bool,
+    /// How many connections each door has, and how fast they are.
+    pub crowd: crowd::Limits,
     /// Tokens whose secrets lie in files.
     pub tokens: Vec<Configured>,
     /// Partitions older than this are removed.
@@ -158,7 +184,7 @@ impl Config {
 }
 
 fn validate(raw: Raw) -> Result<Config, ConfigError> {
-    let Raw { data_dir, grpc_listen, http_listen, http_hosts, insecure, token, retention, backup, limits } = raw;
+    let Raw { data_dir, grpc_listen, http_listen, http_hosts, insecure, tls, token, retention, backup, limits } = raw;
     let at_least = |name: &str, size: Size, min: u64| {
         if size.0 >= min {
             Ok(size.0)
@@ -176,12 +202,24 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
     if block_bytes > 16 << 20 {
         return Err(ConfigError::new("limits.block_bytes: at most 16 MiB makes sense"));
     }
+    if limits.connections == 0 || limits.client_connections == 0 {
+        return Err(ConfigError::new("limits.connections and limits.client_connections: at least 1 is needed"));
+    }
+    let http_listen = address("http_listen", &http_listen)?;
+    let tls_http = tls.as_ref().is_some_and(|tls| tls.http.unwrap_or(!binding::is_loopback(http_listen)));
     Ok(Config {
         data_dir,
         grpc_listen: address("grpc_listen", &grpc_listen)?,
-        http_listen: address("http_listen", &http_listen)?,
+        http_listen,
         http_hosts,
         insecure,
+        tls: tls.map(files).transpose()?,
+        tls_http,
+        crowd: crowd::Limits {
+            connections: limits.connections,
+            client_connections: limits.client_connections,
+            client_bytes_per_second: limits.client_bytes_per_second.0,
+        },
         tokens: token.into_iter().map(configured).collect::<Result<_, _>>()?,
         retention_age: retention.max_age.0,
         retention_bytes: retention.max_disk.0,
@@ -199,6 +237,16 @@ fn validate(raw: Raw) -> Result<Config, ConfigError> {
         tail_bytes: usize::try_from(limits.tail_bytes.0).unwrap_or(usize::MAX),
         search_timeout: limits.search_timeout.0,
     })
+}
+
+fn files(tls: RawTls) -> Result<server::Files, ConfigError> {
+    if tls.client_crl.is_some() && tls.client_ca.is_none() {
+        return Err(ConfigError::new(
+            "tls.client_crl: it says which certificates of tls.client_ca are revoked; name that as well",
+        ));
+    }
+    let identity = Identity { certificate: tls.certificate, key: tls.key };
+    Ok(server::Files { identity, client_ca: tls.client_ca, client_crl: tls.client_crl })
 }
 
 fn configured(RawToken { name, scopes, hosts, file }: RawToken) -> Result<Configured, ConfigError> {
@@ -234,6 +282,15 @@ mod tests {
     }
 
     #[test]
+    fn http_speaks_tls_where_others_reach_it_unless_it_is_told() {
+        let https = |more: &str| parse(&format!("{more}\n")).unwrap().tls_http;
+        let tls = "[tls]\ncertificate = 'c'\nkey = 'k'";
+        assert!(!https("") && !https(tls) && https(&format!("http_listen = '10.0.0.1:7601'\n{tls}")));
+        assert!(https(&format!("{tls}\nhttp = true")));
+        assert!(!https(&format!("http_listen = '10.0.0.1:7601'\n{tls}\nhttp = false")));
+    }
+
+    #[test]
     fn errors_name_the_key_and_what_to_do() {
         let cases = [
             ("[limits]\nhead_byte = 1", "a.toml:2: unknown key `head_byte`, did you mean `head_bytes`?"),
@@ -247,6 +304,9 @@ mod tests {
             ),
             ("[[token]]\nname = 'a'\nscopes = ['read']", "a.toml:1: missing field `file`"),
             ("[[token]]\nname='a'\nscopes=['read']\nhosts=['h']\nfile='f'", "token a: hosts: it binds who ships"),
+            ("[tls]\ncertificate = 'c'", "missing field `key`"),
+            ("[tls]\ncertificate = 'c'\nkey = 'k'\nclient_crl = 'l'", "tls.client_crl: it says which"),
+            ("[limits]\nconnections = 0", "limits.connections and limits.client_connections: at least 1"),
             ("[retention]\nmax_age = 'soon'", "is no duration; write it like"),
         ];
         for (text, expected) in cases {

@@ -16,11 +16,13 @@ pub enum Part {
     Catalog,
     /// The last good backup is older than it may be.
     Backup,
+    /// The certificate that is shown ends soon, or the files of TLS cannot be read.
+    Tls,
 }
 
 impl Part {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Disk, Self::Wal, Self::Index, Self::Catalog, Self::Backup];
+    pub const ALL: [Self; 6] = [Self::Disk, Self::Wal, Self::Index, Self::Catalog, Self::Backup, Self::Tls];
 
     /// As answers and metrics name it.
     pub fn name(self) -> &'static str {
@@ -30,12 +32,13 @@ impl Part {
             Self::Index => "index",
             Self::Catalog => "catalog",
             Self::Backup => "backup",
+            Self::Tls => "tls",
         }
     }
 
-    /// Whether lines can be taken and found without it. Nobody is to be kept away because a backup is late.
+    /// Whether lines can be taken and found without it. Nobody is to be kept away because a backup is late, or a certificate ends soon.
     pub fn is_needed(self) -> bool {
-        self != Self::Backup
+        !matches!(self, Self::Backup | Self::Tls)
     }
 }
 

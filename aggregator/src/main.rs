@@ -1,4 +1,4 @@
-//! `clew-aggregator run|check|verify|token|backup|restore --config FILE`.
+//! `clew-aggregator run|check|verify|token|pki|backup|restore`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use clew_aggregator::access::command::{self, TokenCommand};
 use clew_aggregator::access::keyring::Keyring;
 use clew_aggregator::backup::command::{self as backup, BackupArguments, RestoreArguments};
 use clew_aggregator::config::Config;
+use clew_aggregator::pki::command::{self as pki, PkiCommand};
 use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
 use clew_service::{manual, private, shutdown, telemetry};
@@ -70,6 +71,12 @@ enum Command {
         #[command(subcommand)]
         command: TokenCommand,
     },
+    /// A certificate authority of one's own: certificates for the aggregator and for agents, and their revocation. Needs no aggregator, and is
+    /// best kept on another machine.
+    Pki {
+        #[command(subcommand)]
+        command: PkiCommand,
+    },
     /// Write man pages and shell completions below a folder: for whoever makes packages.
     #[command(hide = true)]
     Manual {
@@ -99,6 +106,9 @@ fn main() -> ExitCode {
             Command::Verify { config } => verify(&Config::load(config.as_deref())?),
             Command::Check { config } => check(Config::load(config.as_deref())?).await,
             Command::Token { config, command } => token(Config::load(config.as_deref())?, &command),
+            Command::Pki { command } => {
+                pki::run(&command, &mut std::io::stdout().lock(), &mut std::io::stderr().lock())
+            }
             Command::Backup { config, arguments } => backup(&Config::load(config.as_deref())?, &arguments).await,
             Command::Restore { config, arguments } => restore(Config::load(config.as_deref())?, &arguments).await,
             Command::Manual { folder } => Ok(manual::write(&Arguments::command(), &folder)?),

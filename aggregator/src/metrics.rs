@@ -56,6 +56,12 @@ pub struct Metrics {
     pub partitions_removed: Counter,
     /// Who was not let in, by door and reason.
     pub refused: Family<RefusedLabel, Counter>,
+    /// Connections that were turned away before anything was asked, by door and reason.
+    pub turned_away: Family<RefusedLabel, Counter>,
+    /// Times that a client was too fast, by door.
+    pub paced: Family<DoorLabel, Counter>,
+    /// When the certificate that is shown ends, seconds since the epoch; NaN: none is.
+    pub tls_expires: Gauge<f64, AtomicU64>,
     /// Of the last good backup.
     backup: BackupMetrics,
 }
@@ -87,8 +93,15 @@ impl Default for BackupMetrics {
 pub struct RefusedLabel {
     /// `http` or `grpc`.
     pub door: &'static str,
-    /// See `access::door::Refused::reason`; `throttled`: nobody looked any more.
+    /// See `access::door::Refused::reason`; `throttled`: nobody looked any more. Of connections: `tls`, or the limit that was reached.
     pub reason: &'static str,
+}
+
+/// Names a door.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct DoorLabel {
+    /// `http` or `grpc`.
+    pub door: &'static str,
 }
 
 /// Names a part of the program.
@@ -135,8 +148,12 @@ impl Metrics {
             http_seconds: Family::new_with_constructor(seconds),
             partitions_removed: Counter::default(),
             refused: Family::default(),
+            turned_away: Family::default(),
+            paced: Family::default(),
+            tls_expires: Gauge::default(),
             backup: BackupMetrics::default(),
         };
+        metrics.tls_expires.set(f64::NAN);
         let registry = registry.sub_registry_with_prefix("clew_aggregator");
         let mut counter = |name, help, counter: &Counter| registry.register(name, help, counter.clone());
         counter("records", "Records taken", &metrics.records);
@@ -160,6 +177,14 @@ impl Metrics {
         registry.register("disk_free_bytes", "Free bytes under data_dir", metrics.disk_free_bytes.clone());
         registry.register("trouble", "1 for a part that does not work", metrics.trouble.clone());
         registry.register("refused", "Requests and sessions that were not let in", metrics.refused.clone());
+        registry.register("turned_away", "Connections that were turned away", metrics.turned_away.clone());
+        registry.register(
+            "paced",
+            "Times that a client sent faster than limits.client_bytes_per_second",
+            metrics.paced.clone(),
+        );
+        let help = "When the certificate that is shown ends, seconds since the epoch";
+        registry.register("tls_certificate_expires_seconds", help, metrics.tls_expires.clone());
         registry.register("http_seconds", "Requests by route", metrics.http_seconds.clone());
         let backup = &metrics.backup;
         registry.register("backup_age_seconds", "Since the last good backup was taken", backup.age_seconds.clone());

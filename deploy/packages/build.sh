@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The deb and the rpm of agent, aggregator and command line, from binaries that are built: target/packages/*.deb, *.rpm.
+# The deb and the rpm of agent, aggregator and command line, from binaries that are built: target/packages/*.deb, *.rpm. The binaries are those
+# of target/release, or of the folder that CLEW_BIN_DIR names.
 # Needs dpkg-deb and dpkg-shlibdeps, and cargo-deb and cargo-generate-rpm, which it installs below target/tools if there are none.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 out=target/packages
+built=${CLEW_BIN_DIR:-target/release}
 PATH=$PWD/target/tools/bin:$PATH
 
 tool() { # NAME VERSION
@@ -19,9 +21,9 @@ mkdir -p $out/bin
 for crate in agent aggregator cli; do
   name=clew-$crate
   [ $crate = cli ] && name=clew
-  # Debugging symbols stay in target/release; what is shipped has none.
-  strip --strip-all -o $out/bin/$name target/release/$name
-  target/release/$name manual $out/manual/$crate
+  # Debugging symbols stay where it was built; what is shipped has none.
+  strip --strip-all -o $out/bin/$name "$built/$name"
+  "$built/$name" manual $out/manual/$crate
   gzip -9n $out/manual/$crate/man/*.1
   cargo deb --quiet -p $name --no-build --no-strip --compress-system --output $out/
   cargo generate-rpm -p $crate --payload-compress gzip --output $out/

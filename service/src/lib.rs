@@ -9,15 +9,19 @@
 //! | `shutdown` | one token for a program's end; a second signal means now |
 //! | `notify` | what systemd is told: ready, reloading, stopping, alive |
 //! | `private` | files that are for nobody else |
+//! | `tls` | certificates and keys, and what both sides of a connection make of them |
+//! | `look` | whether a file has changed |
 //! | `metrics` | Prometheus text of a registry |
 //! | `manual` | man pages and completions of a program |
 
 pub mod config;
 pub mod exit;
+pub mod look;
 pub mod manual;
 pub mod metrics;
 pub mod notify;
 pub mod private;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;
 pub mod units;

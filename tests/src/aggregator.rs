@@ -121,6 +121,11 @@ impl Aggregator {
         self.process.as_mut().is_some_and(|process| process.ended().is_none())
     }
 
+    /// The most memory that it ever had.
+    pub fn memory_max_bytes(&self) -> u64 {
+        self.process.as_ref().expect("the aggregator runs").memory_max_bytes()
+    }
+
     /// What it logged since its last start.
     pub fn log(&self) -> String {
         self.process.as_ref().map(Process::log).unwrap_or_default()

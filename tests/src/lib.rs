@@ -10,6 +10,9 @@
 //! | `process` | one child: start, SIGKILL, SIGTERM, its log |
 //! | `programs` | where the binaries are, and ports for them |
 //! | `aggregator`, `agent` | the two programs with their configs |
+//! | `authority` | certificates, good ones and bad ones |
+//! | `hostile` | a client that speaks the contract as no agent does |
+//! | `network` | hosts with addresses of their own, and what happens between them |
 //! | `api` | the aggregator's HTTP API as a client sees it |
 //! | `follow` | a client that follows what comes in |
 //! | `known` | lines of which everything is known that can be asked |
@@ -22,10 +25,13 @@
 pub mod agent;
 pub mod aggregator;
 pub mod api;
+pub mod authority;
 pub mod follow;
+pub mod hostile;
 pub mod known;
 pub mod line;
 pub mod logfile;
+pub mod network;
 pub mod oracle;
 pub mod process;
 pub mod programs;

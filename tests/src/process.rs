@@ -49,6 +49,13 @@ impl Process {
         String::from_utf8_lossy(&bytes[self.log_begin.min(bytes.len())..]).into_owned()
     }
 
+    /// The most memory that it ever had (`VmHWM`).
+    pub fn memory_max_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("read its status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of its peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     /// How it ended, if it did.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("wait for a child")

@@ -28,6 +28,7 @@ def run():
         reload(machine)
         output_to_file(machine)
         drop_ins(machine)
+        certificates(machine)
         kill(machine)
         hang(machine)
         reboot(machine)
@@ -136,6 +137,36 @@ def drop_ins(machine):
     all_run(machine)
 
 
+def certificates(machine):
+    host.step("certificates, as the README has it: from now on by mutual TLS")
+    machine.run("clew-aggregator pki init /root/clew-pki; clew-aggregator pki server /root/clew-pki localhost; "
+                "clew-aggregator pki agent /root/clew-pki installed; install -d /etc/clew/tls; "
+                "install -g clew -m 640 /root/clew-pki/{server.crt,server.key,ca.crt,ca.crl} /etc/clew/tls/; "
+                "install -g clew-agent -m 640 /root/clew-pki/agents/installed.{crt,key} /etc/clew/tls/")
+    tls = lambda **files: "\n[tls]\n" + "".join(f'{key} = "/etc/clew/tls/{file}"\n' for key, file in files.items())
+    aggregator, agent = (machine.root / f"etc/clew/{name}.toml" for name in ("aggregator", "agent"))
+    aggregator.write_text(aggregator.read_text() + tls(certificate="server.crt", key="server.key", client_ca="ca.crt", client_crl="ca.crl"))
+    machine.run("systemctl restart clew-aggregator")
+    refused = machine.run("clew-agent check --config /etc/clew/agent.toml", check=False)
+    assert refused.returncode != 0, "in the clear nobody is let in"
+    agent.write_text(agent.read_text().replace("http://127.0.0.1:7600", "https://localhost:7600")
+                     + tls(ca="ca.crt", certificate="installed.crt", key="installed.key"))
+    shown = machine.run("clew-agent check --config /etc/clew/agent.toml")
+    assert "shown: certificate installed" in shown, shown
+    machine.run("systemctl reload clew-agent")
+    account.check(machine)
+    # Neither user has what the other one is.
+    assert machine.run("runuser -u clew -- cat /etc/clew/tls/installed.key", check=False).returncode != 0
+    # Renewed and revoked without a restart.
+    pids = [main_pid(machine, unit) for unit in UNITS]
+    machine.run("clew-aggregator pki revoke /root/clew-pki installed; install -g clew -m 640 /root/clew-pki/ca.crl /etc/clew/tls/")
+    host.until("the agent to be refused", lambda: "is revoked" in machine.run("journalctl --no-pager --unit=clew-agent"))
+    machine.run("clew-aggregator pki agent /root/clew-pki installed; "
+                "install -g clew-agent -m 640 /root/clew-pki/agents/installed.{crt,key} /etc/clew/tls/")
+    account.check(machine)
+    assert [main_pid(machine, unit) for unit in UNITS] == pids, "they are the same processes"
+
+
 def kill(machine):
     host.step("kill -9 of both, five times each, while the service writes")
     for _ in range(5):
@@ -201,6 +232,8 @@ def remove(machine, debs):
 
 def purge(machine):
     host.step("purge: nothing stays but the service's own log")
+    # What an operator made is the operator's.
+    machine.run("rm -r /etc/clew/tls /root/clew-pki")
     machine.run("apt-get purge -y clew-aggregator clew-agent clew")
     left = machine.run("ls -d /etc/clew /var/lib/clew /var/lib/clew-agent /etc/systemd/system/multi-user.target.wants/clew-* "
                        "/usr/lib/systemd/system/clew-* /usr/lib/sysusers.d/clew-* 2>/dev/null || true")

@@ -101,7 +101,7 @@ fn an_agent_ships_with_a_token_for_it_and_with_nothing_else() {
     let mut bare =
         Agent::new(&stage, &aggregator, &AgentOptions { name: "bare", agent_id: None, logs: &logs, limits: &[] });
     bare.start();
-    wait_for_log(&bare, "a token is needed");
+    wait_for_log(&bare, "a token or a certificate is needed");
     assert_held(&aggregator, &read, 100);
 }
 

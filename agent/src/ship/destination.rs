@@ -1,14 +1,21 @@
-//! The aggregator that is shipped to, and the token that is shown there.
+//! The aggregator that is shipped to, how it is reached, and the token that is shown there.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use clew_service::tls::certificate::Certificate;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, Endpoint, Uri};
+use tower::service_fn;
 
 use super::session::chain;
+use super::tls::{Terms, Tls};
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 const WINDOW_BYTES: u32 = 1 << 20;
@@ -18,15 +25,19 @@ const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
-    /// `http://host:port`.
+    /// `http://host:port`, or `https://host:port`.
     pub aggregator: String,
     /// Where the token lies: the file's first line that is not empty. It is read at each connection, so a new one needs no restart.
     pub token_file: Option<PathBuf>,
+    /// How `https://` is spoken.
+    pub tls: Tls,
 }
 
 /// A connection, and what goes along with each call.
 pub struct Connection {
     pub channel: Channel,
+    /// What this agent showed; none: no certificate.
+    pub certificate: Option<Certificate>,
     authorization: Option<MetadataValue<Ascii>>,
 }
 
@@ -40,15 +51,32 @@ impl Destination {
             }
             None => None,
         };
+        let terms = match self.aggregator.strip_prefix("https://") {
+            Some(address) => {
+                let (tls, address) = (self.tls.clone(), address.to_owned());
+                let read = tokio::task::spawn_blocking(move || tls.read(&address)).await;
+                Some(Arc::new(read.map_err(|error| error.to_string())??))
+            }
+            None => None,
+        };
         let endpoint = Endpoint::from_shared(self.aggregator.clone()).map_err(|error| error.to_string())?;
         let endpoint = endpoint
             .connect_timeout(CONNECT_TIME_MAX)
             .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES);
-        let channel = endpoint.connect().await.map_err(|error| format!("cannot connect: {}", chain(&error)))?;
-        Ok(Connection { channel, authorization })
+        let certificate = terms.as_ref().and_then(|terms| terms.certificate.clone());
+        let channel = match terms {
+            Some(terms) => endpoint.connect_with_connector(service_fn(move |_: Uri| connect(Arc::clone(&terms)))).await,
+            None => endpoint.connect().await,
+        };
+        let channel = channel.map_err(|error| format!("cannot connect: {}", chain(&error)))?;
+        Ok(Connection { channel, certificate, authorization })
     }
+}
+
+async fn connect(terms: Arc<Terms>) -> Result<TokioIo<TlsStream<TcpStream>>, std::io::Error> {
+    terms.connect().await.map_err(std::io::Error::other)
 }
 
 impl Connection {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `session` | one session from its connection to its end |
 //! | `destination` | the aggregator, and the token that is shown there |
+//! | `tls` | the TLS by which it is reached |
 //! | `clock` | the aggregator's clock, reckoned, and ours against it |
 //! | `backoff` | how long to wait before the next try |
 //!
@@ -13,6 +14,7 @@ pub mod backoff;
 pub mod clock;
 pub mod destination;
 pub mod session;
+pub mod tls;
 
 use std::time::Duration;
 

@@ -22,6 +22,16 @@ const OUTBOX_MESSAGES_MAX: usize = 256;
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 /// A session is given up after so many keepalives without a word from the aggregator.
 const KEEPALIVES_MISSED_MAX: u32 = 3;
+/// Alerts (RFC 8446, 6.2) by which an aggregator says that it does not take a certificate, as rustls spells them.
+const REJECTIONS: [&str; 7] = [
+    "CertificateExpired",
+    "CertificateRevoked",
+    "CertificateUnknown",
+    "BadCertificate",
+    "UnknownCA",
+    "UnsupportedCertificate",
+    "DecryptError",
+];
 const KEEPALIVE_MIN: Duration = Duration::from_millis(200);
 
 /// What to say first.
@@ -168,7 +178,24 @@ fn failed(status: tonic::Status) -> End {
     if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied) {
         return End::Refused(status.message().to_owned());
     }
-    End::Failed(format!("{:?}: {}", status.code(), status.message()))
+    let why = why(status);
+    if REJECTIONS.iter().any(|alert| why.contains(alert)) { End::Refused(why) } else { End::Failed(why) }
+}
+
+/// Why a call failed.
+#[allow(clippy::needless_pass_by_value)] // it is what map_err hands over
+pub fn why(status: tonic::Status) -> String {
+    if std::error::Error::source(&status).is_none() {
+        return match status.code() {
+            Code::Unauthenticated | Code::PermissionDenied => status.message().to_owned(),
+            code => format!("{code:?}: {}", status.message()),
+        };
+    }
+    let why = chain(&status);
+    match REJECTIONS.iter().any(|alert| why.contains(alert)) {
+        true => format!("it does not take the certificate of this agent, see tls.certificate ({why})"),
+        false => why,
+    }
 }
 
 /// The innermost reason, which names what the outer ones hide.

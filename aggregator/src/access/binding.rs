@@ -20,7 +20,7 @@ pub fn check(grpc: SocketAddr, http: SocketAddr, locks: Locks, insecure: bool) -
         )))
     };
     if reached.grpc && !locks.grpc {
-        let remedy = "make a token for agents (clew-aggregator token create NAME --scope ingest)";
+        let remedy = "make a token for agents (clew-aggregator token create NAME --scope ingest), name an authority for their certificates (tls.client_ca)";
         return refuse("grpc_listen", grpc, "ship log lines under any name", remedy);
     }
     if reached.http && !locks.http {

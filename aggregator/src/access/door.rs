@@ -3,12 +3,14 @@
 //! There are two: agents come to gRPC, people and programs to HTTP. Each is locked from its first token on, and for good: that all
 //! tokens were revoked or have expired opens nothing.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{RwLock, RwLockReadGuard};
 
+use clew_service::tls::certificate::{Certificate, Number};
 use serde::{Deserialize, Serialize};
 
-use super::principal::{Certificate, Principal, Proof, Scope};
+use super::principal::{Owner, Principal, Proof, Scope};
 use super::secret::Hash;
 use super::token::{State, Token};
 use super::uses::Uses;
@@ -39,6 +41,45 @@ pub enum Refused {
         /// The token's ID.
         id: String,
     },
+    /// The certificate was good when it was shown.
+    #[error("the certificate {name} ({serial}) has expired")]
+    CertificateExpired {
+        /// Its name.
+        name: String,
+        /// Its serial number.
+        serial: String,
+    },
+    /// Its authority took it back.
+    #[error("the certificate {name} ({serial}) is revoked")]
+    CertificateRevoked {
+        /// Its name.
+        name: String,
+        /// Its serial number.
+        serial: String,
+    },
+    /// A certificate without any could be anybody's.
+    #[error(
+        "the certificate {name} ({serial}) names no host (it has no DNS name), and does not say for which one it may ship"
+    )]
+    CertificateNameless {
+        /// Its name.
+        name: String,
+        /// Its serial number.
+        serial: String,
+    },
+    /// It is good, and the agent is somebody else's.
+    #[error(
+        "{name} may not ship as the agent of the host {host:?}: that belongs to {owner}, which is still good (take that back, give both \
+         tokens one name, bind one to the host, or retire the agent)"
+    )]
+    Agent {
+        /// Of the token or the certificate.
+        name: String,
+        /// The agent's.
+        host: String,
+        /// Whose it is.
+        owner: Owner,
+    },
     /// It is good, and not for this host.
     #[error("{name} may not ship for the host {host:?}")]
     Host {
@@ -63,8 +104,10 @@ impl Refused {
         match self {
             Self::Missing => "missing",
             Self::Unknown => "unknown",
-            Self::Expired { .. } => "expired",
-            Self::Revoked { .. } => "revoked",
+            Self::Expired { .. } | Self::CertificateExpired { .. } => "expired",
+            Self::Revoked { .. } | Self::CertificateRevoked { .. } => "revoked",
+            Self::CertificateNameless { .. } => "nameless",
+            Self::Agent { .. } => "agent",
             Self::Scope { .. } => "scope",
             Self::Host { .. } => "host",
         }
@@ -104,16 +147,36 @@ struct Key {
     used_ns: AtomicI64,
 }
 
-/// What is in force; read at each request, changed when a file has changed.
+/// What is in force; read at each request, changed when a file has changed. `certificates`: whether they are taken, but for these.
 #[derive(Debug, Default)]
 struct Keys {
     keys: Vec<Key>,
     locks: Locks,
+    certificates: Option<HashSet<Number>>,
 }
 
 impl Keys {
     fn token(&self, id: &str) -> Option<&Token> {
         self.keys.iter().map(|key| &key.token).find(|token| token.id == id)
+    }
+
+    fn principal_of(&self, certificate: &Certificate, now_ns: i64) -> Result<Principal, Refused> {
+        let Certificate { name, hosts, number, expires_ns } = certificate.clone();
+        if hosts.is_empty() {
+            return Err(Refused::CertificateNameless { name, serial: number.serial });
+        }
+        self.certificate_is_good(&name, &number, expires_ns, now_ns)?;
+        Ok(Principal { name, scopes: vec![Scope::Ingest], hosts, proof: Proof::Certificate(number, expires_ns) })
+    }
+
+    /// The handshake has seen to that; sessions last longer than it.
+    fn certificate_is_good(&self, name: &str, number: &Number, expires_ns: i64, now_ns: i64) -> Result<(), Refused> {
+        let (name, serial) = (name.to_owned(), number.serial.clone());
+        match &self.certificates {
+            Some(revoked) if !revoked.contains(number) => {}
+            _ => return Err(Refused::CertificateRevoked { name, serial }),
+        }
+        if expires_ns <= now_ns { Err(Refused::CertificateExpired { name, serial }) } else { Ok(()) }
     }
 }
 
@@ -153,8 +216,28 @@ impl Door {
             before.map_or(0, |key| key.used_ns.load(Ordering::Relaxed))
         };
         let renewed = tokens.into_iter().map(|token| Key { used_ns: used_ns(&token).into(), token }).collect();
-        *keys = Keys { keys: renewed, locks };
+        (keys.keys, keys.locks) = (renewed, locks);
         true
+    }
+
+    /// From now on certificates open the door of agents, but for those with a number in `revoked`.
+    pub fn take_certificates(&self, revoked: impl IntoIterator<Item = Number>) {
+        let mut keys = self.keys.write().expect("no thread panics with the keys in hand");
+        keys.certificates = Some(revoked.into_iter().collect());
+        keys.locks.grpc = true;
+    }
+
+    /// Whether somebody may still come whose the agents are.
+    pub fn knows(&self, owner: &Owner) -> bool {
+        let keys = self.keys();
+        match owner {
+            Owner::Certificate(_) => keys.certificates.is_some(),
+            Owner::Token(name) => keys.keys.iter().map(|key| &key.token).any(|token| {
+                token.name == *name
+                    && token.scopes.contains(&Scope::Ingest)
+                    && token.state(clock::now_ns()) == State::Good
+            }),
+        }
     }
 
     /// Locked from now on, whatever tokens there are.
@@ -194,7 +277,10 @@ impl Door {
         let keys = self.keys();
         match &principal.proof {
             Proof::None if keys.locks.locks(scope) => Err(Refused::Missing),
-            Proof::None | Proof::Certificate => Ok(()),
+            Proof::None => Ok(()),
+            Proof::Certificate(number, expires_ns) => {
+                keys.certificate_is_good(&principal.name, number, *expires_ns, clock::now_ns())
+            }
             Proof::Token(id) => {
                 let token = keys.token(id).ok_or(Refused::Unknown)?;
                 principal_of(token, scope, clock::now_ns()).map(drop)
@@ -218,11 +304,10 @@ impl Door {
         scope: Scope,
         now_ns: i64,
     ) -> Result<Principal, Refused> {
-        if let Some(Certificate { name, hosts }) = certificate.filter(|_| scope == Scope::Ingest) {
-            let (name, hosts) = (name.clone(), hosts.clone());
-            return Ok(Principal { name, scopes: vec![Scope::Ingest], hosts, proof: Proof::Certificate });
-        }
         let keys = self.keys();
+        if let Some(certificate) = certificate.filter(|_| scope == Scope::Ingest && keys.certificates.is_some()) {
+            return keys.principal_of(certificate, now_ns);
+        }
         if !keys.locks.locks(scope) {
             return Ok(Principal::anybody());
         }
@@ -260,7 +345,12 @@ mod tests {
     }
 
     fn certificate() -> Certificate {
-        Certificate { name: "web-1".into(), hosts: vec!["web-1".into()] }
+        Certificate {
+            name: "web-1".into(),
+            hosts: vec!["web-1".into()],
+            number: Number::new(b"authority", &[0, 0xab, 1]),
+            expires_ns: NOW + 10,
+        }
     }
 
     #[test]
@@ -332,9 +422,36 @@ mod tests {
     #[test]
     fn a_certificate_ships_and_does_nothing_else() {
         let door = Door::new(vec![token("i", &[Scope::Ingest]), token("r", &[Scope::Read])], Locks::default());
-        let principal = door.admit(None, Some(&certificate()), Scope::Ingest).expect("let in");
-        assert_eq!((principal.hosts, principal.proof), (vec!["web-1".to_owned()], Proof::Certificate));
-        assert_eq!(door.admit(None, Some(&certificate()), Scope::Read), Err(Refused::Missing));
+        let shown = certificate();
+        let ask = |shown, scope, now_ns| door.admit_at(None, Some(shown), scope, now_ns);
+        // Nobody takes any before there is an authority.
+        assert_eq!(ask(&shown, Scope::Ingest, NOW), Err(Refused::Missing));
+        door.take_certificates([]);
+        let principal = ask(&shown, Scope::Ingest, NOW).expect("let in");
+        assert_eq!((&principal.hosts, principal.owner()), (&shown.hosts, Some(Owner::Certificate("web-1".into()))));
+        assert_eq!(ask(&shown, Scope::Read, NOW), Err(Refused::Missing));
+        let (name, serial) = (shown.name.clone(), "ab01".to_owned());
+        let expired = Refused::CertificateExpired { name: name.clone(), serial: serial.clone() };
+        assert_eq!(ask(&shown, Scope::Ingest, NOW + 10), Err(expired.clone()));
+        assert_eq!(door.may_stay(&principal, Scope::Ingest), Err(expired));
+        door.take_certificates([shown.number.clone()]);
+        let revoked = Refused::CertificateRevoked { name: name.clone(), serial: serial.clone() };
+        assert_eq!(ask(&shown, Scope::Ingest, NOW), Err(revoked.clone()));
+        assert_eq!(door.may_stay(&principal, Scope::Ingest), Err(revoked));
+        let nameless = Certificate { hosts: Vec::new(), ..certificate() };
+        assert_eq!(ask(&nameless, Scope::Ingest, NOW), Err(Refused::CertificateNameless { name, serial }));
+    }
+
+    #[test]
+    fn whose_an_agent_is_counts_while_they_may_come() {
+        let door = Door::new(vec![token("i", &[Scope::Ingest]), token("r", &[Scope::Read])], Locks::default());
+        let (known, gone) = (Owner::Token("name".into()), Owner::Token("gone".into()));
+        let certificate = Owner::Certificate("web-1".into());
+        assert!(door.knows(&known) && !door.knows(&gone) && !door.knows(&certificate));
+        door.take_certificates([]);
+        assert!(door.knows(&certificate) && door.locks().grpc);
+        door.change(vec![token("r", &[Scope::Read])], Locks::default());
+        assert!(!door.knows(&known));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the two servers ask of access, in one place: the door, the logins of browsers, and wrong attempts.
 
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,6 +60,23 @@ impl Gate {
             tracing::warn!("{door}: {peer} is refused: {refused}");
         }
         None
+    }
+}
+
+impl Gate {
+    /// Counts a connection that was turned away at one of the doors, and logs it as wrong attempts are: not without end.
+    pub fn turned_away(
+        &self,
+        metrics: &Metrics,
+        door: &'static str,
+        peer: IpAddr,
+        reason: &'static str,
+        why: &dyn Display,
+    ) {
+        metrics.turned_away.get_or_create(&RefusedLabel { door, reason }).inc();
+        if self.attempts.wrong(peer, Instant::now()).is_none() {
+            tracing::warn!("{door}: {peer} is turned away: {why}");
+        }
     }
 }
 

@@ -4,11 +4,11 @@
 //!
 //! A file that cannot be read changes nothing: what was good stays good, and the log says so once.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clew_service::look::{Look, look};
 use clew_service::shutdown::CancellationToken;
 
 use super::door::{Door, Locks};
@@ -102,18 +102,10 @@ impl Keyring {
     }
 }
 
-/// What tells one state of a file from the next: it is replaced or written to. None: it is not there.
-type Look = Option<(u64, u64, i64, i64, u64)>;
-
-fn look(path: &Path) -> Look {
-    let metadata = path.metadata().ok()?;
-    Some((metadata.dev(), metadata.ino(), metadata.mtime(), metadata.mtime_nsec(), metadata.size()))
-}
-
 struct Watcher {
     keyring: Keyring,
     door: Arc<Door>,
-    seen: Vec<Look>,
+    seen: Vec<Option<Look>>,
     /// The last trouble that was logged.
     told: String,
 }
@@ -121,7 +113,7 @@ struct Watcher {
 impl Watcher {
     fn look(&mut self) {
         let configured = self.keyring.configured.iter().map(|configured| look(&configured.file));
-        let seen: Vec<Look> = configured.chain([look(&file::path(&self.keyring.data_dir))]).collect();
+        let seen: Vec<Option<Look>> = configured.chain([look(&file::path(&self.keyring.data_dir))]).collect();
         if seen == self.seen && self.told.is_empty() {
             return;
         }
@@ -189,6 +181,8 @@ impl Configured {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn keyring(folder: &Path) -> Keyring {

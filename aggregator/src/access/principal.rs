@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use clew_service::tls::certificate::Number;
 use serde::{Deserialize, Serialize};
 
 /// What a token or a certificate opens.
@@ -50,15 +51,6 @@ impl std::str::FromStr for Scope {
     }
 }
 
-/// What the handshake of TLS has proved of a client. Its issuer is one that the aggregator was told to trust.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Certificate {
-    /// Of its subject, or its first name: for logs.
-    pub name: String,
-    /// Names that its bearer may ship as.
-    pub hosts: Vec<String>,
-}
-
 /// By what somebody was let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
@@ -66,8 +58,38 @@ pub enum Proof {
     None,
     /// By a token, which has this ID.
     Token(String),
-    /// By a certificate.
-    Certificate,
+    /// By a certificate, which is good until then, nanoseconds since the epoch.
+    Certificate(Number, i64),
+}
+
+/// Whose an agent is. It stays the same when a token's secret or a certificate is renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Of whoever has a token with this name.
+    Token(String),
+    /// Of whoever has a certificate with this name.
+    Certificate(String),
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(name) => write!(out, "token {name}"),
+            Self::Certificate(name) => write!(out, "certificate {name}"),
+        }
+    }
+}
+
+impl std::str::FromStr for Owner {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.split_once(' ') {
+            Some(("token", name)) => Ok(Self::Token(name.to_owned())),
+            Some(("certificate", name)) => Ok(Self::Certificate(name.to_owned())),
+            _ => Err(()),
+        }
+    }
 }
 
 /// Somebody who was let in.
@@ -94,6 +116,15 @@ impl Principal {
         self.scopes.iter().any(|held| held.covers(scope))
     }
 
+    /// Whose the agents are that it ships as; none: nobody's, the door is open.
+    pub fn owner(&self) -> Option<Owner> {
+        match &self.proof {
+            Proof::None => None,
+            Proof::Token(_) => Some(Owner::Token(self.name.clone())),
+            Proof::Certificate(..) => Some(Owner::Certificate(self.name.clone())),
+        }
+    }
+
     /// Whether it may ship the lines of `host`. Names of hosts are compared without regard to case (RFC 4343).
     pub fn may_ship_as(&self, host: &str) -> bool {
         self.hosts.is_empty() || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host))
@@ -105,7 +136,7 @@ impl fmt::Display for Principal {
         match &self.proof {
             Proof::None => out.write_str("anybody"),
             Proof::Token(id) => write!(out, "token {} ({id})", self.name),
-            Proof::Certificate => write!(out, "certificate {}", self.name),
+            Proof::Certificate(number, _) => write!(out, "certificate {} ({})", self.name, number.serial),
         }
     }
 }
@@ -137,6 +168,14 @@ mod tests {
             assert_eq!(serde_json::to_value(scope).expect("a text"), scope.name());
         }
         assert_eq!("Read".parse::<Scope>(), Err("\"Read\" is no scope; there are ingest, read and admin".to_owned()));
+    }
+
+    #[test]
+    fn owners_are_read_as_they_are_written() {
+        for owner in [Owner::Token("web 1".into()), Owner::Certificate(String::new())] {
+            assert_eq!(owner.to_string().parse(), Ok(owner));
+        }
+        assert_eq!("nobody".parse::<Owner>(), Err(()));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::absence::{Absence, Why};
 use super::host_clock::HostClock;
+use crate::access::principal::Owner;
 use crate::source::Source;
 use crate::wal::entry::{BatchRecord, Counts, Event, GapRecord, SourceRecord, uuid};
 
@@ -50,6 +51,8 @@ pub struct Agent {
     pub version: String,
     /// The highest epoch that said hello.
     pub epoch: u64,
+    /// Whose it is; none: it came through an open door.
+    pub owner: Option<Owner>,
     /// Open sessions; not kept.
     pub sessions: u32,
     /// When it was last heard, nanoseconds since the epoch.
@@ -165,6 +168,17 @@ impl State {
         Ok(())
     }
 
+    /// Whose the agent is from now on. Answers whether that is new, and has to be written down before anything is taken.
+    pub fn bind(&mut self, id: Uuid, owner: Owner) -> bool {
+        let agent = self.agents.entry(id).or_default();
+        let is_new = agent.owner.as_ref() != Some(&owner);
+        if is_new {
+            agent.owner = Some(owner);
+            agent.dirty = true;
+        }
+        is_new
+    }
+
     /// Everything that the agent's files held at the watermark's time can be found.
     pub fn watermark(&mut self, id: Uuid, watermark: &v1::Watermark) {
         if let Some(agent) = self.agents.get_mut(&id) {
@@ -185,6 +199,8 @@ impl State {
         let is_away = agent.sessions == 0;
         if is_away {
             agent.retired_ns = now_ns;
+            // Whoever comes as it is another one.
+            agent.owner = None;
             agent.dirty = true;
         }
         Some(is_away)

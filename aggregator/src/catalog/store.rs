@@ -15,6 +15,7 @@ use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, TableDefi
 
 use super::host_clock::{HostClock, Spell};
 use super::registry::{Agent, Registry};
+use crate::access::principal::Owner;
 use crate::wal::entry::{SourceRecord, uuid};
 
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
@@ -69,6 +70,9 @@ struct AgentRecord {
     retired_ns: i64,
     #[prost(bool, tag = "11")]
     has_left: bool,
+    /// As `access::principal::Owner` is written; empty: nobody's.
+    #[prost(string, tag = "12")]
+    owner: String,
 }
 
 #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -313,6 +317,7 @@ impl From<AgentRecord> for Agent {
             clock: Arc::new(HostClock::new(record.spells.iter().map(spell).collect())),
             retired_ns: record.retired_ns,
             has_left: record.has_left,
+            owner: record.owner.parse().ok(),
             host: record.host,
             version: record.version,
             ..Self::default()
@@ -339,6 +344,7 @@ impl From<&Agent> for AgentRecord {
             spells: agent.clock.spells().iter().map(spell).collect(),
             retired_ns: agent.retired_ns,
             has_left: agent.has_left,
+            owner: agent.owner.as_ref().map(Owner::to_string).unwrap_or_default(),
         }
     }
 }
@@ -370,6 +376,7 @@ mod tests {
             agent.measured(100, 7_000_000_000, 1000);
             agent.measured(200, -5, 1000);
             (agent.watermark_ns, agent.retired_ns) = (150, 160);
+            agent.owner = Some(Owner::Token("web".into()));
         }
         Store::open(dir.path()).unwrap().save(&registry, 77).unwrap();
         let loaded = Registry::default();
@@ -381,6 +388,7 @@ mod tests {
         assert_eq!(state.agents[&agent].clock, saved.agents[&agent].clock);
         assert_eq!(state.agents[&agent].clock.spells().len(), 2);
         assert_eq!((state.agents[&agent].watermark(), state.agents[&agent].retired_ns), (Some(150), 160));
+        assert_eq!(state.agents[&agent].owner, Some(Owner::Token("web".into())));
         assert_eq!(state.removed_before_ns, 70);
     }
 

@@ -1,14 +1,14 @@
 //! Before a request is looked at: who asks, and may they? Programs show a token as `Authorization: Bearer`, browsers the cookie of a
 //! login. A cookie goes along with whatever page asks, so a request that changes something has to prove that it comes from our own.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,7 @@ use crate::access::door::Refused;
 use crate::access::gate::{self, Gate};
 use crate::access::principal::{Principal, Scope};
 use crate::access::secret::Hash;
+use crate::listen::connection::Caller;
 
 /// Names of the cookie: the first where the browser asked by HTTPS, and then no other program of the host can set it.
 pub const COOKIES: [&str; 2] = ["__Host-clew", "clew"];
@@ -129,8 +130,7 @@ pub fn refuse(api: &Api, peer: IpAddr, refused: Refused) -> Problem {
 
 /// Who is at the other end of the connection.
 pub fn peer(extensions: &Extensions) -> IpAddr {
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
-    peer.map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip().to_canonical())
+    extensions.get::<Caller>().map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |caller| caller.address)
 }
 
 /// Where a request comes from, as a browser says; no page can change what it says.

@@ -2,6 +2,7 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
+//! | `serve` | connections, until the end |
 //! | `router` | the routes, as a table |
 //! | `openapi` | `/openapi.json`: what they take and answer |
 //! | `api` | what all handlers share |
@@ -38,6 +39,7 @@ pub mod problem;
 pub mod process;
 pub mod router;
 pub mod search;
+pub mod serve;
 pub mod services;
 pub mod session;
 pub mod status;

@@ -68,6 +68,7 @@ fn agent(state: &registry::State, id: uuid::Uuid, agent: &Agent, now: i64) -> Va
         "clock_offset_ns": agent.clock_offset_ns,
         "clock_uncertainty_ns": agent.clock_uncertainty_ns,
         "clock_spells": agent.clock.spells().len(),
+        "owner": agent.owner.as_ref().map(ToString::to_string),
         "retired": (agent.retired_ns > 0).then(|| rfc3339(agent.retired_ns)),
         "sources": sources.into_iter().map(source).collect::<Vec<_>>(),
     })

@@ -1,6 +1,5 @@
 //! The gRPC service `clew.v1.Ingest`: one task per session reads what the agent sends, checks it, and asks the journal.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError};
@@ -14,15 +13,16 @@ use clew_service::shutdown::CancellationToken;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
+use uuid::Uuid;
 
+use super::admission::Shipper;
 use super::journal::{self, Ask};
 use super::session::{ANSWERS_MAX, Peer};
-use crate::access::door::Refused;
-use crate::access::gate::{self, Gate};
-use crate::access::principal::{Principal, Scope};
+use crate::access::gate::Gate;
 use crate::batch::Batch;
 use crate::catalog::registry::{Registry, SourceEntry};
+use crate::catalog::store::Store as CatalogStore;
 use crate::clock;
 use crate::health::{Health, Part};
 use crate::metrics::Metrics;
@@ -39,6 +39,9 @@ const FULL_QUEUE_WAIT: Duration = Duration::from_millis(5);
 /// A session that is silent for so long has ended.
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// A host's name is no longer (RFC 1035), nor is a version.
+const NAME_BYTES_MAX: usize = 255;
+
 /// What all sessions share.
 #[derive(Clone)]
 pub struct Sessions {
@@ -52,6 +55,8 @@ pub struct Sessions {
     pub metrics: Arc<Metrics>,
     /// Who may ship.
     pub gate: Arc<Gate>,
+    /// Where it is written down whose agents are.
+    pub catalog: Arc<CatalogStore>,
     /// Raw bytes that one agent may have in flight.
     pub credit_bytes: u64,
     /// Sessions end when this is cancelled.
@@ -78,7 +83,7 @@ impl Ingest for Sessions {
         let agent = agent.ok_or_else(|| Status::invalid_argument("agent_id is not 16 bytes"))?;
         let state = self.registry.read();
         if let Some(known) = state.agents.get(&agent) {
-            self.admit_host(&shipper, &known.host).map_err(|refused| self.refuse(shipper.address, &refused))?;
+            self.may_ship_as(&shipper, known).map_err(|refused| self.refuse(shipper.address, &refused))?;
         }
         let entries = state.sources.values().filter(|entry| entry.source.agent == agent);
         Ok(Response::new(v1::SourcesReply { sources: entries.map(account).collect() }))
@@ -101,38 +106,7 @@ fn account(entry: &SourceEntry) -> v1::SourceAccount {
     }
 }
 
-/// Whoever ships, as the door let them in.
-struct Shipper {
-    principal: Principal,
-    address: IpAddr,
-}
-
 impl Sessions {
-    fn admit<T>(&self, request: &Request<T>) -> Result<Shipper, Status> {
-        let address = request.remote_addr().map_or(IpAddr::from(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        let address = address.to_canonical();
-        let bearer = gate::bearer(request.metadata().as_ref());
-        let principal = self.gate.door.admit(bearer, None, Scope::Ingest);
-        principal.map(|principal| Shipper { principal, address }).map_err(|refused| self.refuse(address, &refused))
-    }
-
-    fn admit_host(&self, shipper: &Shipper, host: &str) -> Result<(), Refused> {
-        let principal = &shipper.principal;
-        let refused = || Refused::Host { name: principal.name.clone(), host: host.to_owned() };
-        principal.may_ship_as(host).then_some(()).ok_or_else(refused)
-    }
-
-    /// Counts and logs who is refused, and says it.
-    fn refuse(&self, address: IpAddr, refused: &Refused) -> Status {
-        self.gate.refused(&self.metrics, gate::GRPC, address, refused);
-        match refused {
-            Refused::Scope { .. } | Refused::Host { .. } => Status::permission_denied(refused.to_string()),
-            _ => Status::unauthenticated(format!(
-                "{refused}: name a file with a token for ingest in token_file of agent.toml"
-            )),
-        }
-    }
-
     async fn serve(
         self,
         shipper: Shipper,
@@ -140,20 +114,27 @@ impl Sessions {
         answers: mpsc::Sender<Result<v1::AggregatorMessage, Status>>,
     ) {
         let first = tokio::time::timeout(SILENCE, messages.next()).await;
-        let Ok(Some(Ok(v1::AgentMessage { message: Some(FromAgent::Hello(hello)) }))) = first else {
-            let _ = answers.try_send(Err(Status::invalid_argument("the first message of a session is Hello")));
-            return;
+        let greeted = match first {
+            Ok(Some(Ok(v1::AgentMessage { message: Some(FromAgent::Hello(hello)) }))) => greeting(hello),
+            Ok(Some(Err(status))) => Err(status.message().to_owned()),
+            Ok(None) | Err(_) => return,
+            Ok(Some(Ok(_))) => Err("the first message of a session is Hello".to_owned()),
         };
-        let Some(agent) = uuid(&hello.agent_id) else {
-            let _ = answers.try_send(Err(Status::invalid_argument("agent_id is not 16 bytes")));
-            return;
+        let (agent, hello) = match greeted {
+            Ok(greeted) => greeted,
+            Err(why) => {
+                self.metrics.malformed.inc();
+                tracing::warn!("grpc: {} does not greet as agents do: {why}", shipper.address);
+                let _ = answers.try_send(Err(Status::invalid_argument(why)));
+                return;
+            }
         };
-        if let Err(refused) = self.admit_host(&shipper, &hello.host) {
+        if let Err(refused) = self.admit_agent(&shipper, agent, &hello.host) {
             let _ = answers.try_send(Err(self.refuse(shipper.address, &refused)));
             return;
         }
         let peer = Arc::new(Peer::new(agent, hello.epoch, answers));
-        if !self.welcome(&peer, &hello) {
+        if !self.welcome(&peer, &shipper, &hello).await {
             return;
         }
         self.metrics.sessions.inc();
@@ -165,7 +146,7 @@ impl Sessions {
         self.registry.write().goodbye(agent, peer.sources().iter());
     }
 
-    fn welcome(&self, peer: &Peer, hello: &v1::Hello) -> bool {
+    async fn welcome(&self, peer: &Peer, shipper: &Shipper, hello: &v1::Hello) -> bool {
         if let Some(why) = self.health.of(Part::Disk) {
             peer.goodbye(v1::GoodbyeReason::Unavailable, &why, 0);
             return false;
@@ -179,6 +160,11 @@ impl Sessions {
                 "an agent with this agent_id and a higher epoch ships already",
                 epoch,
             );
+            return false;
+        }
+        if let Err(why) = self.bind(shipper, peer.agent).await {
+            peer.goodbye(v1::GoodbyeReason::Unavailable, &why, 0);
+            self.registry.write().goodbye(peer.agent, [].iter());
             return false;
         }
         peer.send(ToAgent::Welcome(v1::Welcome {
@@ -209,11 +195,18 @@ impl Sessions {
             let message = match message {
                 Err(_) => return format!("silent for {} s", SILENCE.as_secs()),
                 Ok(None) => return "closed".into(),
-                Ok(Some(Err(status))) => return status.message().to_owned(),
+                Ok(Some(Err(status))) => {
+                    // What cannot be read is the agent's fault; what did not come is nobody's.
+                    if matches!(status.code(), Code::InvalidArgument | Code::OutOfRange) {
+                        self.metrics.malformed.inc();
+                        peer.goodbye(v1::GoodbyeReason::Malformed, status.message(), 0);
+                    }
+                    return status.message().to_owned();
+                }
                 Ok(Some(Ok(message))) => message.message,
             };
-            // An agent says something every second: nobody goes on for long with a token that was taken back.
-            if let Err(refused) = self.gate.door.may_stay(&shipper.principal, Scope::Ingest) {
+            // An agent says something every second: nobody goes on for long with what was taken back.
+            if let Err(refused) = self.may_say(shipper, peer, message.as_ref()) {
                 let status = self.refuse(shipper.address, &refused);
                 peer.goodbye(v1::GoodbyeReason::Refused, status.message(), 0);
                 return refused.to_string();
@@ -339,6 +332,17 @@ impl Sessions {
             }
         }
     }
+}
+
+/// Who says it, and what they say of themselves.
+fn greeting(hello: v1::Hello) -> Result<(Uuid, v1::Hello), String> {
+    let agent = uuid(&hello.agent_id).ok_or("agent_id is not 16 bytes")?;
+    for (key, name) in [("host", &hello.host), ("version", &hello.version)] {
+        if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(format!("{key} has over {NAME_BYTES_MAX} bytes or control characters"));
+        }
+    }
+    Ok((agent, hello))
 }
 
 fn gap_ask(peer: &Peer, gap: &v1::Gap) -> Option<(u32, Ask)> {

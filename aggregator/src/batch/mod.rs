@@ -3,6 +3,8 @@
 //! Invariant: every column has one entry per record, records and skipped bytes tile `[begin, end)`, the contents tile `raw`,
 //! every reference points into the dictionary, and decompression never yields more than the contract lets contents have.
 
+mod cost;
+
 use std::ops::Range;
 
 use clew_proto::v1;
@@ -103,6 +105,7 @@ impl Batch {
         if u64::from(records) > size {
             return Err(malformed(format!("{records} records in {size} bytes")));
         }
+        cost::check(columns).map_err(malformed)?;
         let columns = v1::Columns::decode(columns).map_err(|error| malformed(error.to_string()))?;
         check_counts(&columns, records as usize).map_err(malformed)?;
         check_tiles(&columns, records, size).map_err(malformed)?;
