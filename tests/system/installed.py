@@ -84,7 +84,7 @@ def trace(machine):
     numbers = [account.number(record["line"]) for record in answer["records"]]
     assert numbers == list(range(2 * account.LINES_A_REQUEST + 1, 3 * account.LINES_A_REQUEST + 1)), numbers
     assert {record["service"] for record in answer["records"]} == {"payments"}
-    shown = machine.run(f"clew trace {request}")
+    shown = machine.run(f"clew trace --no-fold {request}")
     assert "settled" in shown and shown.count("of the payment") == account.LINES_A_REQUEST, shown
     print("    " + "\n    ".join(shown.splitlines()[:8]))
     assert "installed" in machine.run("clew agents")

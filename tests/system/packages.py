@@ -46,6 +46,7 @@ def contents(name, config):
 def binary(name):
     folder = host.WORK / "unpacked"
     tree.remove(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     host.command("dpkg-deb", "--extract", host.package(name), folder)
     program = folder / "usr/bin" / name
     libraries = {line.split()[0].rsplit("/", 1)[-1] for line in host.command("ldd", program).splitlines()}
