@@ -29,6 +29,7 @@ def run():
         output_to_file(machine)
         drop_ins(machine)
         certificates(machine)
+        back_up(machine)
         kill(machine)
         hang(machine)
         reboot(machine)
@@ -126,7 +127,7 @@ def drop_ins(machine):
     machine.run("install -d -o clew /srv/clew")
     for unit in UNITS:
         for file in (host.ROOT / "deploy/systemd/drop-ins" / unit.removeprefix("clew-")).iterdir():
-            if not file.name.startswith("service-"):
+            if not file.name.startswith(("service-", "backup-")):
                 machine.put(file, f"/etc/systemd/system/{unit}.service.d")
     assert not machine.run("systemd-analyze verify --man=no clew-agent.service clew-aggregator.service")
     machine.run(f"systemctl daemon-reload; systemctl restart {' '.join(UNITS)}")
@@ -139,7 +140,7 @@ def drop_ins(machine):
 
 def certificates(machine):
     host.step("certificates, as the README has it: from now on by mutual TLS")
-    machine.run("clew-aggregator pki init /root/clew-pki; clew-aggregator pki server /root/clew-pki localhost; "
+    machine.run("clew-aggregator pki init /root/clew-pki; clew-aggregator pki server /root/clew-pki logs.example 127.0.0.1; "
                 "clew-aggregator pki agent /root/clew-pki installed; install -d /etc/clew/tls; "
                 "install -g clew -m 640 /root/clew-pki/{server.crt,server.key,ca.crt,ca.crl} /etc/clew/tls/; "
                 "install -g clew-agent -m 640 /root/clew-pki/agents/installed.{crt,key} /etc/clew/tls/")
@@ -149,7 +150,7 @@ def certificates(machine):
     machine.run("systemctl restart clew-aggregator")
     refused = machine.run("clew-agent check --config /etc/clew/agent.toml", check=False)
     assert refused.returncode != 0, "in the clear nobody is let in"
-    agent.write_text(agent.read_text().replace("http://127.0.0.1:7600", "https://localhost:7600")
+    agent.write_text(agent.read_text().replace("http://127.0.0.1:7600", "https://127.0.0.1:7600")
                      + tls(ca="ca.crt", certificate="installed.crt", key="installed.key"))
     shown = machine.run("clew-agent check --config /etc/clew/agent.toml")
     assert "shown: certificate installed" in shown, shown
@@ -165,6 +166,19 @@ def certificates(machine):
                 "install -g clew-agent -m 640 /root/clew-pki/agents/installed.{crt,key} /etc/clew/tls/")
     account.check(machine)
     assert [main_pid(machine, unit) for unit in UNITS] == pids, "they are the same processes"
+
+
+def back_up(machine):
+    host.step("a backup as the timer makes it, and a restore after everything is gone")
+    machine.put(host.ROOT / "deploy/systemd/drop-ins/aggregator/backup-to-folder.conf", "/etc/systemd/system/clew-aggregator-backup.service.d")
+    machine.run("install -d -o clew -m 700 /backup/clew; systemctl daemon-reload; systemctl start clew-aggregator-backup.service")
+    assert "settled" in machine.run(f"clew trace {account.trace_id(3)}")
+    machine.run("systemctl enable --now clew-aggregator-backup.timer; systemctl stop clew-aggregator; rm -r /var/lib/clew/*; "
+                "clew-aggregator restore /backup/clew --config /etc/clew/aggregator.toml; systemctl start clew-aggregator")
+    # The agent goes on where the backup ends.
+    account.check(machine)
+    machine.run("systemctl disable --now clew-aggregator-backup.timer; "
+                "rm -r /etc/systemd/system/clew-aggregator-backup.service.d /backup; systemctl daemon-reload")
 
 
 def kill(machine):
