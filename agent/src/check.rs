@@ -187,7 +187,7 @@ fn ask(config: &Config) -> Result<String, String> {
         let connection = config.destination.connect().await?;
         let request = connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into() });
         let shown = connection.certificate.as_ref().map_or(String::new(), |certificate| {
-            format!(" (shown: certificate {}, good until {})", certificate.name, day(certificate.expires_ns))
+            format!(" (shown: certificate {}, good until {})", certificate.name, moment(certificate.expires_ns))
         });
         match IngestClient::new(connection.channel.clone()).sources(request).await {
             Ok(_) => Ok(shown),
@@ -206,6 +206,6 @@ fn ask(config: &Config) -> Result<String, String> {
     answered.unwrap_or_else(|_| Err(format!("no answer within {} s", ANSWER_TIME_MAX.as_secs())))
 }
 
-fn day(time_ns: i64) -> String {
+fn moment(time_ns: i64) -> String {
     jiff::Timestamp::from_second(time_ns / 1_000_000_000).map_or_else(|_| "for ever".into(), |time| time.to_string())
 }

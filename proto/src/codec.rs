@@ -12,8 +12,9 @@ use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
 use crate::v1;
 
-/// Messages of an agent, but for batches, are no larger.
-pub const SMALL_BYTES_MAX: usize = 256 << 10;
+/// Messages of an agent, but for batches, are no larger. A container's labels may come near half of it: what Docker keeps of one, and an agent
+/// reads, is a megabyte.
+pub const SMALL_BYTES_MAX: usize = 2 << 20;
 /// Field 3 of `AgentMessage`, delimited by its length.
 const BATCH_KEY: u8 = 3 << 3 | 2;
 

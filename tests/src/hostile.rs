@@ -62,10 +62,10 @@ pub const ATTEMPTS: &[Attempt] = &[
     Attempt { name: "noise", greets: true, messages: || vec![vec![0xff; 1000]], why: "a message cannot be read" },
     Attempt { name: "a message of 17 MiB", greets: true, messages: || vec![vec![0; 17 << 20]], why: "too large" },
     Attempt {
-        name: "a file with a million labels",
+        name: "a file with two million labels",
         greets: true,
         messages: || {
-            let labels = vec![v1::Label::default(); 1 << 20];
+            let labels = vec![v1::Label::default(); 2 << 20];
             vec![message(FromAgent::OpenSource(v1::OpenSource { labels, ..Default::default() }))]
         },
         why: "that is no batch",

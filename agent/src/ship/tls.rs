@@ -1,7 +1,6 @@
 //! The TLS by which the aggregator is reached: whom it is taken for, and what this agent shows.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clew_service::tls::certificate::Certificate;
@@ -33,12 +32,6 @@ pub struct Terms {
 }
 
 impl Tls {
-    /// Every file that it names.
-    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        let identity = self.files.identity.iter().flat_map(|identity| [&identity.certificate, &identity.key]);
-        self.files.ca.iter().chain(identity)
-    }
-
     /// Reads the files. `address`: a host and a port, as `https://` has them.
     pub fn read(&self, address: &str) -> Result<Terms, String> {
         let Client { config, certificate } = Client::read(&self.files).map_err(|error| error.to_string())?;
