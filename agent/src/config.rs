@@ -97,6 +97,9 @@ struct RawSource {
     join: Option<RawJoin>,
 }
 
+/// A name of a host is no longer (RFC 1035), and the aggregator takes no longer one.
+const HOST_BYTES_MAX: usize = 255;
+
 /// What the agent runs with.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -226,6 +229,9 @@ impl Config {
             Some(host) => host,
             None => rustix::system::uname().nodename().to_string_lossy().into_owned(),
         };
+        if host.len() > HOST_BYTES_MAX || host.chars().any(char::is_control) {
+            return Err(ConfigError::new(format!("host: up to {HOST_BYTES_MAX} bytes, and no control characters")));
+        }
         let state_dir = state_dir(raw.state_dir)?;
         let metrics_listen = match raw.metrics_listen.as_deref() {
             None | Some("") => None,
@@ -436,6 +442,7 @@ mod tests {
                 "aggregator='127.0.0.1:7600'",
                 "aggregator \"127.0.0.1:7600\" is no address; write it like http://127.0.0.1:7600",
             ),
+            ("host=\"a\\u0007\"", "host: up to 255 bytes, and no control characters"),
             ("agent_id='x'", "agent_id \"x\" is no UUID"),
             ("metrics_listen='x'", "metrics_listen \"x\" is no address; write it like 127.0.0.1:7602"),
             ("limits.batch_bytes_max='1B'", "limits.batch_bytes_max must lie between 4.0 KiB and 8.0 MiB"),

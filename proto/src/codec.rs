@@ -107,7 +107,8 @@ mod tests {
             encoded(agent_message::Message::OpenSource(v1::OpenSource { labels, ..Default::default() }))
         };
         let admitted = |bytes: &[u8]| v1::AgentMessage::admit(bytes).is_ok();
-        assert!(admitted(&[]) && admitted(&open(100)) && admitted(&batch(10)));
+        // As many labels as fit into the file that Docker has for a container.
+        assert!(admitted(&[]) && admitted(&open(1 << 19)) && admitted(&batch(10)));
         assert!(admitted(&batch(SMALL_BYTES_MAX)) && admitted(&batch(16 << 20)));
         assert!(!admitted(&open(SMALL_BYTES_MAX)));
         // Not even with a batch before it or behind it.

@@ -11,6 +11,7 @@
 //! | `private` | files that are for nobody else |
 //! | `tls` | certificates and keys, and what both sides of a connection make of them |
 //! | `look` | whether a file has changed |
+//! | `table` | rows for a terminal |
 //! | `metrics` | Prometheus text of a registry |
 //! | `manual` | man pages and completions of a program |
 
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod notify;
 pub mod private;
 pub mod shutdown;
+pub mod table;
 pub mod telemetry;
 pub mod tls;
 pub mod units;

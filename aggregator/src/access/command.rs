@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 use clew_service::exit::ConfigError;
+use clew_service::table;
 use clew_service::units::Span;
 
 use super::file::{self, FileError, Kept};
@@ -150,13 +151,7 @@ fn list(keyring: &Keyring, now_ns: i64, out: &mut impl Write) -> anyhow::Result<
             or_nothing(uses.get(&token.id).copied().map(seconds)),
         ]
     }));
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
+    table::write(&rows, out)?;
     Ok(())
 }
 

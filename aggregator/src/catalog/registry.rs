@@ -168,15 +168,13 @@ impl State {
         Ok(())
     }
 
-    /// Whose the agent is from now on. Answers whether that is new, and has to be written down before anything is taken.
-    pub fn bind(&mut self, id: Uuid, owner: Owner) -> bool {
+    /// Whose the agent is from now on. Answers whose it was, if that is news: it has to be written down before anything is taken.
+    pub fn bind(&mut self, id: Uuid, owner: Option<Owner>) -> Option<Option<Owner>> {
         let agent = self.agents.entry(id).or_default();
-        let is_new = agent.owner.as_ref() != Some(&owner);
-        if is_new {
-            agent.owner = Some(owner);
+        (agent.owner != owner).then(|| {
             agent.dirty = true;
-        }
-        is_new
+            std::mem::replace(&mut agent.owner, owner)
+        })
     }
 
     /// Everything that the agent's files held at the watermark's time can be found.

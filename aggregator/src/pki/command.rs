@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::Subcommand;
 use clew_service::exit::ConfigError;
+use clew_service::table;
 
 use super::authority::{self, Authority, Validity, rfc3339};
 use super::issue::{self, Order};
@@ -170,12 +171,6 @@ fn list(dir: &Path, now_s: i64, out: &mut impl Write) -> anyhow::Result<()> {
             rfc3339(certificate.not_after_s),
         ]
     }));
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
+    table::write(&rows, out)?;
     Ok(())
 }

@@ -74,16 +74,18 @@ impl Sessions {
 
     /// Writes down whose the agent is, if that is new: after a crash nobody else can say that it is theirs. The error is why it cannot.
     pub(super) async fn bind(&self, shipper: &Shipper, id: Uuid) -> Result<(), String> {
-        let is_new = match shipper.principal.owner() {
-            Some(owner) => self.registry.write().bind(id, owner),
-            None => false,
-        };
-        if !is_new {
-            return Ok(());
-        }
+        let Some(owner) = shipper.principal.owner() else { return Ok(()) };
+        let Some(before) = self.registry.write().bind(id, Some(owner)) else { return Ok(()) };
         let (catalog, registry) = (Arc::clone(&self.catalog), Arc::clone(&self.registry));
         let saved = tokio::task::spawn_blocking(move || catalog.save_agents(&registry)).await;
-        saved.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        let failed = match saved {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        // The next session tries again.
+        self.registry.write().bind(id, before);
+        Err(failed)
     }
 
     /// Counts and logs who is refused, and says it.
