@@ -45,7 +45,14 @@ fn every_key_is_mentioned_and_no_other() {
 fn every_sample_can_be_run_with() {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
     let sources = std::fs::read_dir(deploy.join("sources")).unwrap().map(|entry| entry.unwrap().path());
-    let others = ["docker", "kubernetes/base/agent", "kubernetes/components/sidecar"];
+    let others = [
+        "docker",
+        "docker/tls",
+        "kubernetes/base/agent",
+        "kubernetes/components/tls",
+        "kubernetes/components/sidecar",
+        "kubernetes/components/sidecar-tls",
+    ];
     let samples: Vec<PathBuf> = sources.chain(others.map(|folder| deploy.join(folder).join("agent.toml"))).collect();
     for path in &samples {
         let loaded = Config::load(path).map(|config| config.sources.len());

@@ -42,8 +42,13 @@ fn every_key_is_mentioned_and_no_other() {
 #[test]
 fn every_other_sample_can_be_run_with() {
     let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
-    let folders =
-        ["docker", "kubernetes/base/aggregator", "kubernetes/overlays/single-node", "kubernetes/overlays/production"];
+    let folders = [
+        "docker",
+        "docker/tls",
+        "kubernetes/base/aggregator",
+        "kubernetes/overlays/single-node",
+        "kubernetes/overlays/production",
+    ];
     for path in folders.map(|folder| deploy.join(folder).join("aggregator.toml")) {
         let loaded = Config::load(Some(&path)).map(|_| ());
         assert!(loaded.is_ok(), "{}: {loaded:?}", path.display());

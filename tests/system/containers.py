@@ -1,6 +1,7 @@
 """Scenario: images from the Dockerfiles; logs of containers, from files by a sidecar and from standard output by a host agent."""
 
 import json
+import shutil
 import socket
 import time
 
@@ -142,13 +143,12 @@ def compose(engine):
     if program is None:
         host.need("docker-compose", "docker-compose")
         program = ["docker-compose"]
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
     api = f"http://127.0.0.1:{port}/api/v1"
     environment = dict(engine.environment, CLEW_HTTP_PORT=str(port), CLEW_SECRETS=str(SECRETS))
     authorization = ("-H", f"Authorization: Bearer {token()}")
-    file = host.ROOT / "deploy/compose.yaml"
-    call = lambda *arguments: host.command(*program, "--file", file, "--project-name", "trial", *arguments, env=environment)
+    files = ["--file", host.ROOT / "deploy/compose.yaml"]
+    call = lambda *arguments: host.command(*program, *files, "--project-name", "trial", *arguments, env=environment)
     call("up", "--detach")
     try:
         trace = account.trace_id(5)
@@ -158,8 +158,17 @@ def compose(engine):
         started = time.monotonic()
         call("stop")
         print(f"    stopped in {time.monotonic() - started:.0f} s")
+        host.step("compose.tls.yaml over it: the same data, by TLS, and an agent of another host")
+        files += ["--file", host.ROOT / "deploy/compose.tls.yaml"]
+        certificates(engine)
+        environment["CLEW_GRPC_PORT"] = str(free_port())
+        call("up", "--detach")
+        later = account.trace_id(int(written_by(engine)) + 20)
+        host.until("a payment to be found", lambda: f'"value":"{later}"' in host.command("curl", "-fsS", *authorization, f"{api}/transactions/{later}"))
+        other_host(environment["CLEW_GRPC_PORT"])
+        call("stop")
         # What the service wrote to its last moment: in the volume, and in the aggregator's.
-        written = engine("run", "--rm", "--volume", "trial_payments-logs:/logs", BASE, "wc", "-l", "/logs/app.log").split()[0]
+        written = written_by(engine)
         call("start", "aggregator")
         count = lambda: sum(account.held(host.command("curl", "-fsS", *authorization, "-H", "Accept: application/x-ndjson",
                                                       f"{api}/logs/search?q=service:payments")).values())
@@ -167,6 +176,43 @@ def compose(engine):
         print(f"    {written} lines written, every one found once")
     finally:
         call("down", "--volumes")
+
+
+def certificates(engine):
+    """As compose.tls.yaml says."""
+    folder = host.WORK / "compose-pki"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    pki = lambda *arguments: engine("run", "--rm", "--user", "0", "--volume", f"{folder}:/pki", "clew-aggregator", "pki", *arguments)
+    pki("init", "/pki")
+    pki("server", "/pki", "aggregator", "localhost")
+    for name in ("server.crt", "server.key", "ca.crt"):
+        (SECRETS / name).write_bytes((folder / name).read_bytes())
+        (SECRETS / name).chmod(0o644)
+
+
+def other_host(port):
+    """An agent that is no container, as one of another host: let in by token and TLS, and not without the authority."""
+    config = host.WORK / "other-host.toml"
+    text = (f'aggregator = "https://localhost:{port}"\nstate_dir = "{host.WORK / "other-host-state"}"\ntoken_file = "{SECRETS / "clew-ingest"}"\n'
+            '[[source]]\nservice = "other"\ninclude = ["/var/log/other/*.log"]\n')
+    check = lambda: host.command(host.PACKAGES / "bin/clew-agent", "check", "--config", config, check=False)
+    config.write_text(text)
+    refused = check()
+    assert refused.returncode != 0 and "certificate" in refused.stdout, refused.stdout
+    config.write_text(f'{text}[tls]\nca = "{SECRETS / "ca.crt"}"\n')
+    let_in = check()
+    assert let_in.returncode == 0, let_in.stdout
+
+
+def written_by(engine):
+    """How many lines the service of compose.yaml has written."""
+    return engine("run", "--rm", "--volume", "trial_payments-logs:/logs", BASE, "wc", "-l", "/logs/app.log").split()[0]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def compose_program(engine):

@@ -25,22 +25,25 @@ print(json.dumps(resources))
 
 
 def run():
-    kustomize = ["kubectl", "kustomize"]
-    if host.command("sh", "-c", "command -v kubectl", check=False).returncode != 0:
-        host.need("kustomize", "kustomize")
-        kustomize = ["kustomize", "build"]
-    python = host.python_with(*REQUIREMENTS)
     for overlay in sorted((host.ROOT / "deploy/kubernetes/overlays").iterdir()):
         host.step(f"{overlay.name}, against Kubernetes {' and '.join(RELEASES)}")
-        text = host.command(*kustomize, overlay)
-        done = subprocess.run([python, "-c", VALIDATE, *RELEASES], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert done.returncode == 0, done.stderr
-        resources = json.loads(done.stdout)
+        resources = rendered(overlay)
         restricted = {of(resource) for resource in resources if resource["kind"] == "Namespace"
                       and resource["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"}
         for resource in resources:
             look(resource, restricted)
         print(f"    {len(resources)} resources: {', '.join(sorted(resource['kind'] for resource in resources))}")
+
+
+def rendered(overlay):
+    """The resources of an overlay, each of which the schemas know."""
+    if host.command("sh", "-c", "command -v kubectl", check=False).returncode != 0:
+        raise host.Skipped("there is no kubectl, and no package of Debian that has one with components of kustomize")
+    text = host.command("kubectl", "kustomize", overlay)
+    python = host.python_with(*REQUIREMENTS)
+    done = subprocess.run([python, "-c", VALIDATE, *RELEASES], input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def look(resource, restricted):

@@ -19,6 +19,7 @@ use crate::discover::glob::fill;
 use crate::discover::walk::{Entry, Found};
 use crate::frame::origin::{self, Labels};
 use crate::identity;
+use crate::ship::clock::Look;
 use crate::ship::session::now_ns;
 use crate::tail::beneath::Location;
 use crate::tail::file::{LogFile, OpenError};
@@ -315,15 +316,17 @@ impl Pipeline {
         self.table.iter().all(|(_, source)| source.phase == Phase::Open || source.acked.position == 0)
     }
 
-    fn send_watermark(&self, unread_bytes: u64) {
+    fn send_watermark(&mut self, unread_bytes: u64) {
         self.say(unread_bytes, false);
     }
 
-    fn say(&self, unread_bytes: u64, leaves: bool) {
+    fn say(&mut self, unread_bytes: u64, leaves: bool) {
+        let look = Look::now();
+        let clock_era = self.steadiness.era(look);
         let Some(session) = &self.session else { return };
         let reached = self.watermark.reached().filter(|_| self.is_confirmed());
         let time_ns = reached.zip(session.anchor).map_or(0, |(reached, anchor)| anchor.at(reached));
-        let clock = session.anchor.map(|anchor| anchor.reading(now_ns(), Instant::now())).unwrap_or_default();
+        let clock = session.anchor.map(|anchor| anchor.reading(look)).unwrap_or_default();
         let watermark = clew_proto::v1::Watermark {
             time_ns,
             unread_bytes,
@@ -332,6 +335,7 @@ impl Pipeline {
             clock_uncertainty_ns: clock.uncertainty_ns,
             clock_time_ns: clock.aggregator_ns,
             leaves,
+            clock_era,
         };
         let _ = session.send(AgentMessage { message: Some(agent_message::Message::Watermark(watermark)) });
     }

@@ -59,6 +59,7 @@ use crate::metrics::Metrics;
 use crate::record::Fields;
 use crate::report::{Books, Explanation, Reloaded, Status};
 use crate::ship;
+use crate::ship::clock::Steadiness;
 use crate::ship::session::now_ns;
 use crate::tail::file::FileKey;
 use crate::watermark::Watermark;
@@ -160,6 +161,7 @@ pub struct Pipeline {
     buffer: Vec<u8>,
     scratch: Scratch,
     watermark: Watermark,
+    steadiness: Steadiness,
     joins: Joins,
     keeper: Keeper,
     epoch: u64,
@@ -232,6 +234,7 @@ impl Pipeline {
             buffer: Vec::new(),
             scratch: Scratch::default(),
             watermark: Watermark::default(),
+            steadiness: Steadiness::new(fastrand::u64(..)),
             joins: Joins::default(),
             keeper,
             epoch: checkpoint.epoch,

@@ -29,6 +29,8 @@ pub struct Spell {
     pub offset_min_ns: i64,
     /// No more than this.
     pub offset_max_ns: i64,
+    /// Made of several, between which the clock was set: a later stamp need not be a later moment.
+    pub is_joined: bool,
 }
 
 /// All that was measured of a host's clock, the oldest first.
@@ -37,6 +39,9 @@ pub struct HostClock {
     spells: Vec<Spell>,
     /// The least and the greatest offset of all spells.
     offsets: Option<(i64, i64)>,
+    /// The host's own word for how often its clock was set (`v1::Watermark`), when it was measured last; zero: none. Not kept: after
+    /// a start another spell begins.
+    era: u64,
 }
 
 /// When a stamp was read off its clock, by ours.
@@ -68,7 +73,7 @@ pub struct Reading {
 impl HostClock {
     /// From what was kept.
     pub fn new(spells: Vec<Spell>) -> Self {
-        let mut clock = Self { spells, offsets: None };
+        let mut clock = Self { spells, ..Self::default() };
         for index in 0..clock.spells.len() {
             clock.widen(clock.spells[index]);
         }
@@ -85,17 +90,23 @@ impl HostClock {
         &self.spells
     }
 
-    /// At `now_ns` by our clock the host's was measured. True: it begins a spell, because the clock was set, or slid, or is known much
-    /// better or worse than before.
-    pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64) -> bool {
+    /// At `now_ns` by our clock the host's was measured, in an era of it. True: it begins a spell, because the clock was set, or slid, or is
+    /// known much better or worse than before. What it was set by may be less than the uncertainty: then its era alone tells.
+    pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64, era: u64) -> bool {
+        let is_same_era = std::mem::replace(&mut self.era, era) == era;
         let uncertainty = i64::try_from(uncertainty_ns).unwrap_or(i64::MAX);
         let (min, max) = (offset_ns.saturating_sub(uncertainty), offset_ns.saturating_add(uncertainty));
         // When it was measured is as uncertain as what: a spell holds from the latest moment of its first measurement to the earliest
         // one of its last.
         let (surely_before_ns, surely_since_ns) =
             (now_ns.saturating_sub(uncertainty), now_ns.saturating_add(uncertainty));
-        let spell =
-            Spell { begin_ns: surely_since_ns, end_ns: surely_since_ns, offset_min_ns: min, offset_max_ns: max };
+        let spell = Spell {
+            begin_ns: surely_since_ns,
+            end_ns: surely_since_ns,
+            offset_min_ns: min,
+            offset_max_ns: max,
+            is_joined: false,
+        };
         let Some(last) = self.spells.last_mut() else {
             self.spells.push(spell);
             self.widen(spell);
@@ -105,7 +116,7 @@ impl HostClock {
         let (joined_min, joined_max) = (low.min(min), high.max(max));
         let (width, known_width) = (max.saturating_sub(min), high.saturating_sub(low));
         // Where nobody measured for a while the clock may have slid there and back.
-        let follows = now_ns.saturating_sub(last.end_ns) <= APART_NS;
+        let follows = is_same_era && now_ns.saturating_sub(last.end_ns) <= APART_NS;
         let are_alike = |left: i64, right: i64| left <= right.saturating_mul(2).max(2 * WANDER_NS);
         if follows && are_alike(joined_max.saturating_sub(joined_min), width) && are_alike(width, known_width) {
             (last.offset_min_ns, last.offset_max_ns) = (joined_min, joined_max);
@@ -143,6 +154,7 @@ impl HostClock {
         let mut found: Option<Interval> = None;
         let is_near = |index: &usize| index.checked_sub(1).is_none_or(|before| self.spells[before].end_ns <= to);
         for (piece, spell) in (begin..self.spells.len()).take_while(is_near).flat_map(|index| self.pieces(index)) {
+            let spell = spell.filter(|spell| !self.spells[*spell].is_joined);
             let Some(interval) = piece.interval(first, last, received_ns, spell) else { continue };
             found = Some(found.map_or(interval, |other| other.join(interval)));
         }
@@ -204,6 +216,7 @@ impl Spell {
             end_ns: self.end_ns.max(other.end_ns),
             offset_min_ns: self.offset_min_ns.min(other.offset_min_ns),
             offset_max_ns: self.offset_max_ns.max(other.offset_max_ns),
+            is_joined: true,
         }
     }
 }
@@ -281,6 +294,7 @@ mod tests {
             end_ns: *end_ns,
             offset_min_ns: *offset_min_ns,
             offset_max_ns: *offset_max_ns,
+            is_joined: false,
         };
         HostClock::new(spells.iter().map(spell).collect())
     }
@@ -289,7 +303,7 @@ mod tests {
     fn a_steady_clock_is_one_spell() {
         let mut clock = HostClock::default();
         for second in 0..1000 {
-            assert!(!clock.measured(second * SECOND, 70 * SECOND + (second % 7) * 100_000, 500_000 + second as u64));
+            assert!(!clock.measured(second * SECOND, 70 * SECOND + (second % 7) * 100_000, 500_000 + second as u64, 0));
         }
         let [spell] = clock.spells() else { panic!("{:?}", clock.spells()) };
         assert!((0..SECOND).contains(&spell.begin_ns) && spell.end_ns > 998 * SECOND, "{spell:?}");
@@ -303,7 +317,7 @@ mod tests {
     fn a_sliding_clock_makes_spells_that_stay_narrow() {
         let mut clock = HostClock::default();
         for second in 0..10_000 {
-            clock.measured(second * SECOND, second * 50_000, 100_000);
+            clock.measured(second * SECOND, second * 50_000, 100_000, 0);
         }
         for spell in clock.spells() {
             assert!(spell.offset_max_ns - spell.offset_min_ns <= 2 * WANDER_NS, "{spell:?}");
@@ -321,6 +335,22 @@ mod tests {
         assert_eq!((shipped_before.earliest, shipped_before.latest), (95 * SECOND, 95 * SECOND));
         let after = clock.interval(150 * SECOND..=150 * SECOND, 190 * SECOND).unwrap();
         assert_eq!((after.earliest, after.latest, after.spell), (160 * SECOND, 160 * SECOND, Some(1)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_by_less_than_its_uncertainty_begins_a_spell_all_the_same() {
+        let mut clock = HostClock::default();
+        for second in 0..20 {
+            clock.measured(second * SECOND, 0, 60_000_000, 5 + u64::from(second >= 10));
+        }
+        assert_eq!(clock.spells().len(), 2);
+        // It was set somewhere in the tenth second: what was stamped around then is of neither spell for certain.
+        let interval = |at: i64| clock.interval(at..=at, 18 * SECOND).unwrap();
+        assert_eq!((interval(5 * SECOND).spell, interval(15 * SECOND).spell), (Some(0), Some(1)));
+        assert_eq!(interval(9 * SECOND + SECOND / 2).spell, None);
+        // Made coarser, they say nothing of the order of stamps.
+        let coarser = HostClock::new(vec![clock.spells[0].join(clock.spells[1])]);
+        assert_eq!(coarser.interval(5 * SECOND..=5 * SECOND, 18 * SECOND).unwrap().spell, None);
     }
 
     #[test]
@@ -365,7 +395,7 @@ mod tests {
             let (mut now, mut offset) = (1_000_000 * SECOND, 0i64);
             // Second by second: the offset at its beginning; it is set there, and slides on from there.
             let mut truth: Vec<(i64, i64, i64)> = Vec::new();
-            clock.measured(now, offset, 1_000_000);
+            clock.measured(now, offset, 1_000_000, 0);
             for event in &events {
                 let (slide, seconds) = match event {
                     Event::Slide(slide) => (*slide, 5),
@@ -378,7 +408,7 @@ mod tests {
                     offset += slide;
                     let is_away = matches!(event, Event::Away(_)) && second + 1 < seconds;
                     if !is_away {
-                        clock.measured(now, offset + errors[second as usize % errors.len()], 1_000_000);
+                        clock.measured(now, offset + errors[second as usize % errors.len()], 1_000_000, 0);
                     }
                 }
             }
@@ -400,7 +430,7 @@ mod tests {
         fn coarser_spells_stay_true(offsets in prop::collection::vec(-100 * SECOND..100 * SECOND, 520..700)) {
             let mut clock = HostClock::default();
             for (index, offset) in offsets.iter().enumerate() {
-                clock.measured(index as i64 * SECOND, *offset, 1000);
+                clock.measured(index as i64 * SECOND, *offset, 1000, 0);
             }
             prop_assert!(clock.spells().len() <= SPELLS_MAX);
             for (index, offset) in offsets.iter().enumerate() {

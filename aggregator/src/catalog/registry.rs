@@ -82,9 +82,9 @@ impl Agent {
     }
 
     /// Its clock was measured at `now_ns` by ours.
-    pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64) {
+    pub fn measured(&mut self, now_ns: i64, offset_ns: i64, uncertainty_ns: u64, era: u64) {
         (self.clock_offset_ns, self.clock_uncertainty_ns) = (offset_ns, uncertainty_ns);
-        Arc::make_mut(&mut self.clock).measured(now_ns, offset_ns, uncertainty_ns);
+        Arc::make_mut(&mut self.clock).measured(now_ns, offset_ns, uncertainty_ns, era);
         self.dirty = true;
     }
 }
@@ -186,7 +186,8 @@ impl State {
             agent.has_left = watermark.leaves;
             agent.dirty = true;
             if let Some(now_ns) = time(watermark.clock_time_ns).filter(|_| watermark.clock_uncertainty_ns > 0) {
-                agent.measured(now_ns, watermark.clock_offset_ns, watermark.clock_uncertainty_ns);
+                let (offset_ns, uncertainty_ns) = (watermark.clock_offset_ns, watermark.clock_uncertainty_ns);
+                agent.measured(now_ns, offset_ns, uncertainty_ns, watermark.clock_era);
             }
         }
     }

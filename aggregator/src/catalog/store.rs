@@ -85,6 +85,8 @@ struct SpellRecord {
     offset_min_ns: i64,
     #[prost(int64, tag = "4")]
     offset_max_ns: i64,
+    #[prost(bool, tag = "5")]
+    is_joined: bool,
 }
 
 impl Store {
@@ -307,6 +309,7 @@ impl From<AgentRecord> for Agent {
             end_ns: spell.end_ns,
             offset_min_ns: spell.offset_min_ns,
             offset_max_ns: spell.offset_max_ns,
+            is_joined: spell.is_joined,
         };
         Self {
             epoch: record.epoch,
@@ -332,6 +335,7 @@ impl From<&Agent> for AgentRecord {
             end_ns: spell.end_ns,
             offset_min_ns: spell.offset_min_ns,
             offset_max_ns: spell.offset_max_ns,
+            is_joined: spell.is_joined,
         };
         Self {
             host: agent.host.clone(),
@@ -373,8 +377,8 @@ mod tests {
             state.open(agent, &open, 9).unwrap();
             state.removed_before_ns = 70;
             let agent = state.agents.get_mut(&agent).unwrap();
-            agent.measured(100, 7_000_000_000, 1000);
-            agent.measured(200, -5, 1000);
+            agent.measured(100, 7_000_000_000, 1000, 0);
+            agent.measured(200, -5, 1000, 0);
             (agent.watermark_ns, agent.retired_ns) = (150, 160);
             agent.owner = Some(Owner::Token("web".into()));
         }

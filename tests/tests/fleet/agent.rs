@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use clew_agent::ship::clock::Anchor;
+use clew_agent::ship::clock::{Anchor, Look, Steadiness};
 use clew_agent::watermark::Watermark;
 use clew_proto::v1;
 use fastrand::Rng;
@@ -55,11 +55,11 @@ pub struct Agent {
     pub delay_ns: i64,
     /// One way over the network, at most.
     pub latency_ns: i64,
-    /// The origin of its clock that nobody sets, and how that slides, parts in a million.
-    pub origin: Instant,
-    pub origin_ns: i64,
-    pub slide_ppm: i64,
+    /// Of its clock that nobody sets, and what that showed then.
+    origin: Instant,
+    origin_ns: i64,
     anchor: Option<Anchor>,
+    steadiness: Steadiness,
     watermark: Watermark,
     pinged_ns: i64,
     said_ns: i64,
@@ -88,6 +88,7 @@ impl Agent {
         origin: Instant,
         random: &mut Rng,
     ) -> Self {
+        let origin_ns = clock.unset_at(begin_ns - SECOND * 7_200);
         Self {
             id,
             host,
@@ -99,9 +100,9 @@ impl Agent {
             delay_ns: 0,
             latency_ns: 2 * MS,
             origin,
-            origin_ns: begin_ns - SECOND * 7_200,
-            slide_ppm: random.i64(-100..=100),
+            origin_ns,
             anchor: None,
+            steadiness: Steadiness::new(random.u64(..)),
             watermark: Watermark::default(),
             pinged_ns: i64::MIN / 2,
             said_ns: i64::MIN / 2,
@@ -111,8 +112,7 @@ impl Agent {
 
     /// By the clock that nobody sets.
     fn instant(&self, at_ns: i64) -> Instant {
-        let since = at_ns - self.origin_ns;
-        self.origin + Duration::from_nanos((since + since / 1_000_000 * self.slide_ppm) as u64)
+        self.origin + Duration::from_nanos((self.clock.unset_at(at_ns) - self.origin_ns) as u64)
     }
 
     fn is_here(&self, at_ns: i64) -> bool {
@@ -156,8 +156,12 @@ impl Agent {
             return acts;
         }
         let reached = self.watermark.reached();
-        let shown_ns = self.clock.at(at_ns) as u64;
-        let clock = self.anchor.map(|anchor| anchor.reading(shown_ns, self.instant(at_ns))).unwrap_or_default();
+        let look = Look {
+            time_ns: self.clock.at(at_ns) as u64,
+            instant: self.instant(at_ns),
+            within: Duration::from_micros(1),
+        };
+        let clock = self.anchor.map(|anchor| anchor.reading(look)).unwrap_or_default();
         acts.push(Act::Watermark(v1::Watermark {
             time_ns: reached.zip(self.anchor).map_or(0, |(reached, anchor)| anchor.at(reached)),
             unread_bytes: 0,
@@ -166,6 +170,7 @@ impl Agent {
             clock_uncertainty_ns: clock.uncertainty_ns,
             clock_time_ns: clock.aggregator_ns,
             leaves: false,
+            clock_era: self.steadiness.era(look),
         }));
         acts
     }

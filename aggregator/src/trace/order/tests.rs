@@ -38,7 +38,13 @@ fn record(source: u128, position: u64, time: i64) -> Record {
 fn clocks(offsets: &[(u128, i64, i64)]) -> HashMap<Uuid, Arc<HostClock>> {
     let clock = |min: i64, max: i64| {
         let end_ns = i64::MAX / 4;
-        Arc::new(HostClock::new(vec![Spell { begin_ns: -end_ns, end_ns, offset_min_ns: min, offset_max_ns: max }]))
+        Arc::new(HostClock::new(vec![Spell {
+            begin_ns: -end_ns,
+            end_ns,
+            offset_min_ns: min,
+            offset_max_ns: max,
+            is_joined: false,
+        }]))
     };
     offsets.iter().map(|(agent, min, max)| (Uuid::from_u128(*agent), clock(*min, *max))).collect()
 }
