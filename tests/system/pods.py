@@ -50,9 +50,10 @@ def with_sidecars():
     overlay = HOME / "overlay"
     overlay.mkdir()
     shutil.copy(host.ROOT / "deploy/kubernetes/overlays/sidecar-example/shop.yaml", overlay)
-    component = os.path.relpath(host.ROOT / "deploy/kubernetes/components/sidecar-tls", overlay)
+    components = os.path.relpath(host.ROOT / "deploy/kubernetes/components", overlay)
     (overlay / "kustomization.yaml").write_text(
-        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: shop\nresources: [shop.yaml]\ncomponents: [{component}]\n")
+        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: shop\nresources: [shop.yaml]\n"
+        f"components: [{components}/sidecar, {components}/sidecar-tls]\nimages: [{{name: clew-agent, newTag: {host.workspace_version()}}}]\n")
     return overlay
 
 
@@ -126,11 +127,10 @@ def sidecar(cluster):
     pod.start()
     host.until("a payment to be found", lambda: cluster.found(f"{1:032x}", "payments", 1))
     pod.stop()
-    cluster.clew("trace", f"{0xe:032x}")
+    last_words = lambda: json.loads(cluster.clew("trace", "--json", f"{0xe:032x}"))
+    assert [record["service"] for record in last_words()["records"]] == ["payments"]
     # Its host will not be back: nobody waits for it.
-    answer = json.loads(cluster.clew("trace", "--json", f"{0xe:032x}"))
-    assert [record["service"] for record in answer["records"]] == ["payments"], answer
-    assert answer["completeness"]["state"] == "settled", answer["completeness"]
+    host.until("its last request to be settled", lambda: last_words()["completeness"]["state"] == "settled")
 
 
 def job(cluster):
