@@ -42,13 +42,14 @@ def run():
         account.install(machine)
         trace = account.trace_id(2)
         host.until("a request to be found", lambda: f'"value":"{trace}"' in machine.run(f"curl -sS http://127.0.0.1:7601/api/v1/transactions/{trace}"))
-        twice(machine, "another configuration", first, clew_version=first, clew_agent_limits={"idle_flush": "3s"})
+        certificates(machine, first)
         twice(machine, "upgrade", second, clew_version=second)
         account.check(machine)
         twice(machine, "rollback", first, clew_version=second, clew_rollback=True)
         account.check(machine)
         broken(machine, first)
         account.check(machine)
+        for_others(machine, first)
     finally:
         machine.end()
 
@@ -66,6 +67,28 @@ def with_ansible():
                 raise host.Skipped(f"apt-get {arguments} in the tree: {done.stdout.strip().splitlines()[-1:]}")
         growing.rename(finished)
     return finished
+
+
+def certificates(machine, version):
+    """From here on: another configuration, which the agent takes while it runs; and then certificates alone."""
+    pki = "clew-aggregator pki"
+    machine.run(f"{pki} init /root/clew-pki; {pki} server /root/clew-pki localhost; {pki} agent /root/clew-pki $(hostname)")
+    machine.write("/root/variables.yml", VARIABLES + "clew_pki: /root/clew-pki\nclew_agent_aggregator: https://localhost:7600\n")
+    twice(machine, "certificates", version, clew_version=version)
+    assert "certificate" in machine.run("clew-agent check --config /etc/clew/agent.toml")
+    machine.run(f"{pki} agent /root/clew-pki $(hostname)")
+    done = play(machine, clew_version=version)
+    assert done.returncode == 0 and "changed=1 " in done.stdout, done.stdout
+    account.check(machine)
+
+
+def for_others(machine, version):
+    secret = machine.run("clew-aggregator token generate").strip()
+    twice(machine, "HTTP for other hosts: a token, and TLS", version, clew_version=version, clew_aggregator_http_listen="0.0.0.0:7601",
+          clew_aggregator_tokens=[{"name": "people", "scopes": ["read"], "secrets": [secret]}])
+    agents = "curl -sS --cacert /root/clew-pki/ca.crt https://localhost:7601/api/v1/status/agents"
+    assert '"status":401' in machine.run(agents).replace(" ", "")
+    assert "provisioned" in machine.run(f"{agents} -H 'Authorization: Bearer {secret}'")
 
 
 def play(machine, **variables):
