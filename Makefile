@@ -4,6 +4,8 @@
 
 CARGO ?= cargo
 PROFILE ?= release
+# Every program as the tests have it: with the tests' features, so that nothing is built twice.
+PROGRAMS := --workspace --bins --tests --locked
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +18,7 @@ demo: ## A shop of six services, followed by Clew: starts everything, and says w
 test: ## Formatting, lints, and every test: units, properties, the programs, crashes, the web page in Chromium
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	$(CARGO) build --workspace --bins --locked
+	$(CARGO) build $(PROGRAMS)
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
 	  set -x; $(CARGO) nextest run --workspace --locked --no-fail-fast && $(CARGO) test --workspace --locked --doc; \
 	else \
@@ -26,15 +28,15 @@ test: ## Formatting, lints, and every test: units, properties, the programs, cra
 	tests/browser/run
 
 browser-test: ## The web page: its types, and its tests in Chromium, which they install
-	$(CARGO) build --workspace --bins --locked
+	$(CARGO) build $(PROGRAMS)
 	tests/browser/run
 
 screenshots: ## Pictures of every page into deploy/screenshots
-	$(CARGO) build --workspace --bins --locked
+	$(CARGO) build $(PROGRAMS)
 	tests/browser/run screenshots
 
 packages: ## deb and rpm of agent, aggregator and command line, in target/packages; PROFILE=dev is built sooner
-	$(CARGO) build --profile $(PROFILE) --workspace --bins --locked
+	$(CARGO) build $(if $(filter dev,$(PROFILE)),$(PROGRAMS),--profile $(PROFILE) --workspace --bins --locked)
 	CLEW_BIN_DIR=target/$(PROFILE:dev=debug) deploy/packages/build.sh
 
 images: packages ## Container images of the same, for the Docker engine of this machine
@@ -52,11 +54,11 @@ bench-large: ## 100 million records, and how fast they are found; BENCH_ARGS="--
 	target/release/clew-bench large $(BENCH_ARGS)
 
 soak: ## The crash tests for much longer: many more kills
-	$(CARGO) build --workspace --bins
+	$(CARGO) build $(PROGRAMS)
 	CLEW_SOAK_SECONDS=$${CLEW_SOAK_SECONDS:-600} $(CARGO) test -p clew-tests -- --nocapture
 
 torture: ## Every rotation, truncation, compression and kill in random order, for ten minutes, with an account of every byte
-	$(CARGO) build --workspace --bins
+	$(CARGO) build $(PROGRAMS)
 	CLEW_SOAK_SECONDS=$${CLEW_SOAK_SECONDS:-600} $(CARGO) test --workspace --test torture -- --nocapture
 
 fuzz: ## Every decoder on changed inputs, FUZZ_SECONDS (60) each; FUZZ_SEED for other changes
