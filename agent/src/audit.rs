@@ -224,7 +224,8 @@ async fn accounts(config: &Config) -> Result<HashMap<String, Held>, AuditError> 
     };
     let connection = config.destination.connect().await.map_err(|error| failed(&error))?;
     let mut client = IngestClient::new(connection.channel.clone()).max_decoding_message_size(ACCOUNTS_BYTES_MAX);
-    let mut request = connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into() });
+    let mut request =
+        connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into(), host: config.host.clone() });
     request.set_timeout(ANSWER_TIME_MAX);
     let reply = client.sources(request).await.map_err(|status| failed(&why(status)))?;
     Ok(reply.into_inner().sources.iter().filter_map(held).collect())

@@ -185,7 +185,8 @@ fn ask(config: &Config) -> Result<String, String> {
     let runtime = runtime.map_err(|error| format!("start the runtime: {error}"))?;
     let asked = async {
         let connection = config.destination.connect().await?;
-        let request = connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into() });
+        let request =
+            connection.request(SourcesRequest { agent_id: config.agent_id.to_vec().into(), host: config.host.clone() });
         let shown = connection.certificate.as_ref().map_or(String::new(), |certificate| {
             format!(" (shown: certificate {}, good until {})", certificate.name, moment(certificate.expires_ns))
         });

@@ -15,7 +15,6 @@ use clew_service::shutdown::CancellationToken;
 use prost::Message;
 use rayon::prelude::*;
 use tokio::net::TcpListener;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -43,7 +42,7 @@ use crate::index::partition::{Partition, PartitionError};
 use crate::indexer::Indexer;
 use crate::listen::connection::Connection;
 use crate::listen::crowd::{self, Crowd};
-use crate::listen::doorman::{Doorman, Terms};
+use crate::listen::doorman::{Doorman, Handshake, Terms};
 use crate::listen::tls::{self, Tls};
 use crate::metrics::Metrics;
 use crate::receive::ingest::{MESSAGE_BYTES_MAX, Sessions};
@@ -246,7 +245,7 @@ impl Entrance {
 }
 
 /// By `tls`, if there is any, as it is when somebody comes.
-fn terms(tls: Option<Arc<Tls>>, of: fn(&Tls) -> Arc<ServerConfig>) -> Terms {
+fn terms(tls: Option<Arc<Tls>>, of: fn(&Tls) -> Handshake) -> Terms {
     Arc::new(move || tls.as_deref().map(of))
 }
 

@@ -8,6 +8,7 @@ use clew_aggregator::access::command::{self, TokenCommand};
 use clew_aggregator::access::keyring::Keyring;
 use clew_aggregator::backup::command::{self as backup, BackupArguments, RestoreArguments};
 use clew_aggregator::config::Config;
+use clew_aggregator::data_dir::own;
 use clew_aggregator::pki::command::{self as pki, PkiCommand};
 use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
@@ -171,6 +172,7 @@ fn token(config: Config, command: &TokenCommand) -> anyhow::Result<()> {
 async fn check(config: Config) -> anyhow::Result<()> {
     let (data_dir, disk_free_min) = (config.data_dir.clone(), config.disk_free_min);
     let (grpc, http) = (config.grpc_listen, config.http_listen);
+    own::refuse_root(&data_dir).map_err(|why| ConfigError::new(format!("data_dir: {why}")))?;
     drop(app::prepare(config).await?);
     let free = space::free_bytes(&data_dir)?;
     if free < disk_free_min {

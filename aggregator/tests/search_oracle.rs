@@ -6,9 +6,14 @@
 
 mod oracle;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use clew_aggregator::query::predicate::Predicate;
+use clew_aggregator::search::cache::BlockCache;
+use clew_aggregator::search::newest::Newest;
+use clew_aggregator::search::scan::{Order, Scan, Shared, Step, Wanted};
 use fastrand::Rng;
 use oracle::check::Question;
 use oracle::house::House;
@@ -21,6 +26,7 @@ use tokio::runtime::Runtime;
 const USUAL: Duration = Duration::from_secs(8);
 /// So many queries are asked in each state of a world that stands still.
 const QUERIES: usize = 100;
+const DAY_NS: i64 = 86_400_000_000_000;
 /// How deep a query's groups nest.
 const DEPTH_MAX: usize = 3;
 
@@ -143,5 +149,53 @@ fn searches_see_all_that_had_come_in_while_more_comes_in() {
         });
         house.close();
         tally
+    });
+}
+
+/// Retention takes whole days away, oldest first, whoever is reading them.
+#[test]
+fn who_has_begun_finds_what_is_removed_meanwhile() {
+    play("removed", |random| {
+        let directory = tempfile::tempdir().unwrap();
+        let mut house = House::open(directory.path(), random);
+        let mut logs = Logs::new(random);
+        // How many records were received on which day.
+        let mut received: Vec<(i64, usize)> = Vec::new();
+        for _ in 0..random.usize(20..60) {
+            let arrival = logs.arrival(random);
+            house.intake.take(&arrival);
+            received.push((arrival.received_ns.div_euclid(DAY_NS), arrival.entries.len()));
+        }
+        let all: usize = received.iter().map(|(_, records)| records).sum();
+        house.close();
+        let house = House::open(directory.path(), random);
+        let (head, cache) = (&house.store.head, BlockCache::new(0));
+        let shared = Shared { head, cache: &cache, deadline: None };
+        let everything =
+            || Wanted { predicate: Arc::new(Predicate::All), times: (i64::MIN, i64::MAX), order: Order::Oldest };
+        let find = |scan: &mut Scan, found: &mut Newest, slices: usize| {
+            (0..slices).all(|_| scan.slice(&shared, found).unwrap() == Step::More)
+        };
+        let mut scan = Scan::begin(head, everything()).unwrap();
+        let mut found = Newest::new(Order::Oldest, all.max(1), None);
+        find(&mut scan, &mut found, random.usize(..2));
+        let days = head.partitions();
+        for committed in &days[..days.len() - 1] {
+            head.remove(committed.partition.day);
+            committed.partition.remove(&directory.path().join("partitions")).unwrap();
+        }
+        find(&mut scan, &mut found, usize::MAX);
+        assert_eq!(scan.progress().blocks_damaged, 0);
+        assert_eq!(found.finish(None).records.len(), all);
+
+        let mut later = Newest::new(Order::Oldest, all.max(1), None);
+        let mut scan = Scan::begin(head, everything()).unwrap();
+        find(&mut scan, &mut later, usize::MAX);
+        let newest = days.last().unwrap().partition.day;
+        let left = received.iter().filter(|(day, _)| *day == newest).map(|(_, records)| records);
+        assert_eq!(later.finish(None).records.len(), left.sum::<usize>());
+        drop(days);
+        house.close();
+        Tally { asked: 2, fruitful: 2 }
     });
 }

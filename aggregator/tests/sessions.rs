@@ -193,7 +193,7 @@ fn unwrapped(begin: u64) -> FromAgent {
 /// All that the aggregator keeps of the agent's files.
 async fn accounts(aggregator: &Aggregator) -> Vec<v1::SourceAccount> {
     let mut client = IngestClient::connect(format!("http://{}", aggregator.grpc)).await.unwrap();
-    let request = v1::SourcesRequest { agent_id: vec![7; 16].into() };
+    let request = v1::SourcesRequest { agent_id: vec![7; 16].into(), host: String::new() };
     client.sources(request).await.unwrap().into_inner().sources
 }
 

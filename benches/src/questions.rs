@@ -18,8 +18,12 @@ const RARE_STATEMENT: usize = 4;
 const WORD_BYTES_MIN: usize = 4;
 /// Statements that end or go on with a city: the word before it, and those before that.
 const BEFORE_CITY: [&str; 3] = ["low in", "unknown in", "address in"];
-/// A text of digits that no line holds. Digits may be part of a hidden time or ID, so the index says nothing of them.
-pub const ABSENT_DIGITS: &str = "98765432109876";
+/// A number that no line holds.
+pub const ABSENT_NUMBER: &str = "98765432109876";
+/// A text that no line holds, and in which there is no word for the index to know.
+pub const ABSENT_MARKS: &str = "\"]}%~{[\"";
+/// The same; it may be a part of an ID that blocks hide, so that all of them have to be restored.
+pub const ABSENT_GROUP: &str = "0123456789ab";
 /// A regex that no line fulfils.
 pub const ABSENT_REGEX: &str = "/refund-[0-9]{9}/";
 

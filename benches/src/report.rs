@@ -43,7 +43,10 @@ pub struct Results {
     pub txn_warm_ms_p99: Option<f64>,
     pub word_ms_p99: Option<f64>,
     pub phrase_ms_p99: Option<f64>,
-    /// The same scan with a regex.
+    /// How long it takes to know that a number of fourteen digits is nowhere.
+    pub number_ms: Option<f64>,
+    /// The same scan for what may be hidden in a block; with a regex.
+    pub scan_restored_gb_per_s: Option<f64>,
     pub scan_regex_gb_per_s: Option<f64>,
     pub visible_ms_p50: Option<f64>,
     pub txn_list_rss_mb: Option<f64>,
@@ -267,6 +270,8 @@ impl Results {
             ("txn_warm_ms_p99", self.txn_warm_ms_p99),
             ("word_ms_p99", self.word_ms_p99),
             ("phrase_ms_p99", self.phrase_ms_p99),
+            ("number_ms", self.number_ms),
+            ("scan_restored_gb_per_s", self.scan_restored_gb_per_s),
             ("scan_regex_gb_per_s", self.scan_regex_gb_per_s),
             ("visible_ms_p50", self.visible_ms_p50),
             ("txn_list_rss_mb", self.txn_list_rss_mb),

@@ -213,7 +213,7 @@ impl Client {
                 format!("{base}: an answer is larger than the {} GiB that clew takes", BODY_BYTES_MAX >> 30)
             }
             Error::Protocol(error) => format!(
-                "{base} does not speak HTTP/1.1 ({error}); if this is the aggregator's grpc_listen, name its http_listen instead"
+                "{base} does not speak HTTP/1.1 ({error}); if it speaks TLS, write https://; if this is the aggregator's grpc_listen, name its http_listen instead"
             ),
             error => format!("{base}: {error}; {remedy}"),
         })

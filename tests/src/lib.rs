@@ -13,6 +13,7 @@
 //! | `authority` | certificates, good ones and bad ones |
 //! | `hostile` | a client that speaks the contract as no agent does |
 //! | `network` | hosts with addresses of their own, and what happens between them |
+//! | `remote` | a folder as NFS shows it, and the troubles of that |
 //! | `api` | the aggregator's HTTP API as a client sees it |
 //! | `follow` | a client that follows what comes in |
 //! | `known` | lines of which everything is known that can be asked |
@@ -35,6 +36,7 @@ pub mod network;
 pub mod oracle;
 pub mod process;
 pub mod programs;
+pub mod remote;
 pub mod stage;
 pub mod torture;
 pub mod wait;

@@ -142,8 +142,9 @@ def certificates(machine):
     host.step("certificates, as the README has it: from now on by mutual TLS")
     machine.run("clew-aggregator pki init /root/clew-pki; clew-aggregator pki server /root/clew-pki logs.example 127.0.0.1; "
                 "clew-aggregator pki agent /root/clew-pki installed; install -d /etc/clew/tls; "
-                "install -g clew -m 640 /root/clew-pki/{server.crt,server.key,ca.crt,ca.crl} /etc/clew/tls/; "
-                "install -g clew-agent -m 640 /root/clew-pki/agents/installed.{crt,key} /etc/clew/tls/")
+                "install -m 644 /root/clew-pki/{server.crt,ca.crt,ca.crl,agents/installed.crt} /etc/clew/tls/; "
+                "install -g clew -m 640 /root/clew-pki/server.key /etc/clew/tls/; "
+                "install -g clew-agent -m 640 /root/clew-pki/agents/installed.key /etc/clew/tls/")
     tls = lambda **files: "\n[tls]\n" + "".join(f'{key} = "/etc/clew/tls/{file}"\n' for key, file in files.items())
     aggregator, agent = (machine.root / f"etc/clew/{name}.toml" for name in ("aggregator", "agent"))
     aggregator.write_text(aggregator.read_text() + tls(certificate="server.crt", key="server.key", client_ca="ca.crt", client_crl="ca.crl"))
@@ -160,10 +161,11 @@ def certificates(machine):
     assert machine.run("runuser -u clew -- cat /etc/clew/tls/installed.key", check=False).returncode != 0
     # Renewed and revoked without a restart.
     pids = [main_pid(machine, unit) for unit in UNITS]
-    machine.run("clew-aggregator pki revoke /root/clew-pki installed; install -g clew -m 640 /root/clew-pki/ca.crl /etc/clew/tls/")
+    machine.run("clew-aggregator pki revoke /root/clew-pki installed; install -m 644 /root/clew-pki/ca.crl /etc/clew/tls/")
     host.until("the agent to be refused", lambda: "is revoked" in machine.run("journalctl --no-pager --unit=clew-agent"))
     machine.run("clew-aggregator pki agent /root/clew-pki installed; "
-                "install -g clew-agent -m 640 /root/clew-pki/agents/installed.{crt,key} /etc/clew/tls/")
+                "install -m 644 /root/clew-pki/agents/installed.crt /etc/clew/tls/; "
+                "install -g clew-agent -m 640 /root/clew-pki/agents/installed.key /etc/clew/tls/")
     account.check(machine)
     assert [main_pid(machine, unit) for unit in UNITS] == pids, "they are the same processes"
 

@@ -1,7 +1,7 @@
 //! TLS between agents and aggregator, with the real programs: who is let in by a certificate, and as whom; and that files are changed
 //! without a restart and without a line that is lost or held twice.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clew_tests::agent::{Agent, AgentOptions};
@@ -233,6 +233,22 @@ fn certificates_come_and_go_without_a_restart() {
     write(&mut file, 400..500);
     agent.start();
     assert_held(&aggregator, 500);
+
+    // The same for agents' certificates. A list of another authority would revoke nothing; it is not taken.
+    let replace = |from: PathBuf, to: &str| {
+        std::fs::copy(from, stage.path().join("authority").join(to)).expect("copy a file");
+    };
+    replace(next.ca(), "ca.crt");
+    wait_for_log("the aggregator", || aggregator.log(), "the list of an authority that is not in tls.client_ca");
+    write(&mut file, 500..600);
+    assert_held(&aggregator, 600);
+    replace(next.crl(), "ca.crl");
+    wait_for_log("the agent", || agent.log(), "was shown before the authorities were replaced");
+    write(&mut file, 600..700);
+    let own = next.agent("web-1");
+    std::fs::copy(own.key, &identity.key).expect("copy a file");
+    std::fs::copy(own.certificate, &identity.certificate).expect("copy a file");
+    assert_held(&aggregator, 700);
 }
 
 #[test]
@@ -269,7 +285,7 @@ fn what_is_no_tls_or_not_the_aggregators_is_told() {
     for (from, to) in [(&expired.certificate, "server.crt"), (&expired.key, "server.key")] {
         std::fs::copy(from, stage.path().join("authority").join(to)).expect("copy a file");
     }
-    wait_for_log("the aggregator", || aggregator.log(), "tls: the certificate is good until");
+    wait_for_log("the aggregator", || aggregator.log(), "tls: the certificate has expired");
     let told = said("f", &tls, &|text| text.replacen("127.0.0.1", "localhost", 1));
     assert!(told.contains("its certificate has expired"), "{told}");
 }

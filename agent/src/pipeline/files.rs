@@ -168,6 +168,7 @@ impl Pipeline {
         match file.status() {
             Ok(status) if self.is_cut_off(id, status) => self.replace(id, true, now),
             Ok(status) => self.observe(id, status, now),
+            Err(error) if is_stale(&error) => self.lose_sight(id, now),
             Err(error) => tracing::debug!("stat {}: {error}", source.path.display()),
         }
         // What could not be announced before gets another chance.
@@ -216,6 +217,37 @@ impl Pipeline {
             declared: false,
         });
         if !self.finish_if_over(id) {
+            self.announce.push_back(id);
+        }
+        self.unsaved = true;
+    }
+
+    /// What was opened leads nowhere any more: another host removed the file, or its file system was exported anew (NFS). It is opened once more
+    /// if it is where it was; otherwise nobody has what was not read of it, unless a copy has.
+    pub(super) fn lose_sight(&mut self, id: Id, now: Instant) {
+        let Some(source) = self.table.get_mut(id) else { return };
+        let (prefix, acked, key) = (source.prefix, source.acked, source.key);
+        let same = LogFile::open_at(&source.location).ok().filter(|(file, _)| {
+            source.compression.is_none()
+                && file.key() == key
+                && identity::prefix_agrees(file, prefix).unwrap_or(false)
+                && identity::guard_agrees(file, acked.position, acked.guard).unwrap_or(false)
+        });
+        if let Some((file, _)) = same {
+            source.file = Some(file);
+            return;
+        }
+        tracing::warn!("{} is not there any more, with what was not read of it", source.path.display());
+        source.file = None;
+        source.ended = Some(Ending {
+            end: source.size.max(source.read.position),
+            at: now,
+            reason: GapReason::Vanished,
+            open_ended: true,
+            awaits_copy: source.copies_are_read,
+            declared: false,
+        });
+        if !source.copies_are_read && !self.finish_if_over(id) {
             self.announce.push_back(id);
         }
         self.unsaved = true;
@@ -626,4 +658,9 @@ pub(crate) fn labels(path: &Path, location: &Location) -> Labels {
 fn end_of(source: &Source) -> Mark {
     let guard = source.file.as_ref().and_then(|file| identity::guard(file, source.size).ok()).unwrap_or_default();
     Mark { position: source.size, guard, ..Mark::default() }
+}
+
+/// The file system does not know what was opened any more (NFS).
+pub(super) fn is_stale(error: &std::io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::STALE)
 }

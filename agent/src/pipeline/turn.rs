@@ -9,6 +9,7 @@ use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
 use super::catch_up::{known_bytes, portion};
+use super::files::is_stale;
 use super::source::{Ending, Id, Leaving, Mark, Phase, Source};
 use super::stage::{Counts, Given, IdsByLine, Stage};
 use crate::assemble::{Limits, Tail};
@@ -436,6 +437,12 @@ impl Pipeline {
 
     fn unreadable(&mut self, id: Id, error: &std::io::Error, now: Instant) -> Outcome {
         self.metrics.open_errors.inc();
+        if is_stale(error) {
+            self.lose_sight(id, now);
+            if self.table.get(id).is_some_and(|source| source.ended.is_some()) {
+                return Outcome::Done;
+            }
+        }
         if let Some(source) = self.table.get(id)
             && self.refused.insert(source.path.clone())
         {

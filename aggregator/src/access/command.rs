@@ -125,7 +125,7 @@ fn revoke(data_dir: &Path, wanted: &str, now_ns: i64) -> anyhow::Result<Vec<Toke
         anyhow::ensure!(
             !revoked.is_empty(),
             "no token that is not revoked has the ID or the name {wanted:?} (`token list` has all; one of the configuration is taken \
-             back by its file)"
+             back by another secret in the place of its own in its file)"
         );
         Ok(revoked)
     })

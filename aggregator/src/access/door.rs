@@ -57,6 +57,14 @@ pub enum Refused {
         /// Its serial number.
         serial: String,
     },
+    /// Who vouched for it may be trusted no more.
+    #[error("the certificate {name} ({serial}) was shown before the authorities were replaced; connect again")]
+    CertificateStale {
+        /// Its name.
+        name: String,
+        /// Its serial number.
+        serial: String,
+    },
     /// A certificate without any could be anybody's.
     #[error(
         "the certificate {name} ({serial}) names no host (it has no DNS name), and does not say for which one it may ship"
@@ -107,6 +115,7 @@ impl Refused {
             Self::Expired { .. } | Self::CertificateExpired { .. } => "expired",
             Self::Revoked { .. } | Self::CertificateRevoked { .. } => "revoked",
             Self::CertificateNameless { .. } => "nameless",
+            Self::CertificateStale { .. } => "stale",
             Self::Agent { .. } => "agent",
             Self::Scope { .. } => "scope",
             Self::Host { .. } => "host",
@@ -153,6 +162,8 @@ struct Keys {
     keys: Vec<Key>,
     locks: Locks,
     certificates: Option<HashSet<Number>>,
+    /// Of the authorities that are trusted now.
+    era: u64,
 }
 
 impl Keys {
@@ -161,20 +172,29 @@ impl Keys {
     }
 
     fn principal_of(&self, certificate: &Certificate, now_ns: i64) -> Result<Principal, Refused> {
-        let Certificate { name, hosts, number, expires_ns } = certificate.clone();
+        let Certificate { name, hosts, number, expires_ns, era } = certificate.clone();
         if hosts.is_empty() {
             return Err(Refused::CertificateNameless { name, serial: number.serial });
         }
-        self.certificate_is_good(&name, &number, expires_ns, now_ns)?;
-        Ok(Principal { name, scopes: vec![Scope::Ingest], hosts, proof: Proof::Certificate(number, expires_ns) })
+        self.certificate_is_good(&name, &number, (expires_ns, era), now_ns)?;
+        Ok(Principal { name, scopes: vec![Scope::Ingest], hosts, proof: Proof::Certificate(number, expires_ns, era) })
     }
 
     /// The handshake has seen to that; sessions last longer than it.
-    fn certificate_is_good(&self, name: &str, number: &Number, expires_ns: i64, now_ns: i64) -> Result<(), Refused> {
+    fn certificate_is_good(
+        &self,
+        name: &str,
+        number: &Number,
+        (expires_ns, era): (i64, u64),
+        now_ns: i64,
+    ) -> Result<(), Refused> {
         let (name, serial) = (name.to_owned(), number.serial.clone());
         match &self.certificates {
             Some(revoked) if !revoked.contains(number) => {}
             _ => return Err(Refused::CertificateRevoked { name, serial }),
+        }
+        if era != self.era {
+            return Err(Refused::CertificateStale { name, serial });
         }
         if expires_ns <= now_ns { Err(Refused::CertificateExpired { name, serial }) } else { Ok(()) }
     }
@@ -220,10 +240,11 @@ impl Door {
         true
     }
 
-    /// From now on certificates open the door of agents, but for those with a number in `revoked`.
-    pub fn take_certificates(&self, revoked: impl IntoIterator<Item = Number>) {
+    /// From now on certificates open the door of agents, but for those with a number in `revoked`, and those that were shown in another
+    /// `era`.
+    pub fn take_certificates(&self, revoked: impl IntoIterator<Item = Number>, era: u64) {
         let mut keys = self.keys.write().expect("no thread panics with the keys in hand");
-        keys.certificates = Some(revoked.into_iter().collect());
+        (keys.certificates, keys.era) = (Some(revoked.into_iter().collect()), era);
         keys.locks.grpc = true;
     }
 
@@ -278,8 +299,8 @@ impl Door {
         match &principal.proof {
             Proof::None if keys.locks.locks(scope) => Err(Refused::Missing),
             Proof::None => Ok(()),
-            Proof::Certificate(number, expires_ns) => {
-                keys.certificate_is_good(&principal.name, number, *expires_ns, clock::now_ns())
+            Proof::Certificate(number, expires_ns, era) => {
+                keys.certificate_is_good(&principal.name, number, (*expires_ns, *era), clock::now_ns())
             }
             Proof::Token(id) => {
                 let token = keys.token(id).ok_or(Refused::Unknown)?;
@@ -350,6 +371,7 @@ mod tests {
             hosts: vec!["web-1".into()],
             number: Number::new(b"authority", &[0, 0xab, 1]),
             expires_ns: NOW + 10,
+            era: 0,
         }
     }
 
@@ -426,7 +448,7 @@ mod tests {
         let ask = |shown, scope, now_ns| door.admit_at(None, Some(shown), scope, now_ns);
         // Nobody takes any before there is an authority.
         assert_eq!(ask(&shown, Scope::Ingest, NOW), Err(Refused::Missing));
-        door.take_certificates([]);
+        door.take_certificates([], 0);
         let principal = ask(&shown, Scope::Ingest, NOW).expect("let in");
         assert_eq!((&principal.hosts, principal.owner()), (&shown.hosts, Some(Owner::Certificate("web-1".into()))));
         assert_eq!(ask(&shown, Scope::Read, NOW), Err(Refused::Missing));
@@ -434,10 +456,15 @@ mod tests {
         let expired = Refused::CertificateExpired { name: name.clone(), serial: serial.clone() };
         assert_eq!(ask(&shown, Scope::Ingest, NOW + 10), Err(expired.clone()));
         assert_eq!(door.may_stay(&principal, Scope::Ingest), Err(expired));
-        door.take_certificates([shown.number.clone()]);
+        door.take_certificates([shown.number.clone()], 0);
         let revoked = Refused::CertificateRevoked { name: name.clone(), serial: serial.clone() };
         assert_eq!(ask(&shown, Scope::Ingest, NOW), Err(revoked.clone()));
         assert_eq!(door.may_stay(&principal, Scope::Ingest), Err(revoked));
+        door.take_certificates([], 1);
+        let stale = Refused::CertificateStale { name: name.clone(), serial: serial.clone() };
+        assert_eq!(door.may_stay(&principal, Scope::Ingest), Err(stale));
+        let again = Certificate { era: 1, ..certificate() };
+        assert!(ask(&again, Scope::Ingest, NOW).is_ok());
         let nameless = Certificate { hosts: Vec::new(), ..certificate() };
         assert_eq!(ask(&nameless, Scope::Ingest, NOW), Err(Refused::CertificateNameless { name, serial }));
     }
@@ -448,7 +475,7 @@ mod tests {
         let (known, gone) = (Owner::Token("name".into()), Owner::Token("gone".into()));
         let certificate = Owner::Certificate("web-1".into());
         assert!(door.knows(&known) && !door.knows(&gone) && !door.knows(&certificate));
-        door.take_certificates([]);
+        door.take_certificates([], 0);
         assert!(door.knows(&certificate) && door.locks().grpc);
         door.change(vec![token("r", &[Scope::Read])], Locks::default());
         assert!(!door.knows(&known));

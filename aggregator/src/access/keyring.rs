@@ -73,11 +73,23 @@ impl Keyring {
         for configured in &self.configured {
             tokens.extend(configured.read()?);
         }
+        for (index, token) in tokens.iter().enumerate() {
+            let is_other = |before: &&Token| before.name != token.name || before.scopes != token.scopes;
+            let same = tokens[..index].iter().filter(is_other).find(|before| before.hash == token.hash);
+            if let (Some(before), Some(configured)) = (same, self.named(&token.name)) {
+                let why = format!("it has the same secret as the token {}: who holds one holds both", before.name);
+                return Err(KeyringError::Configured { name: token.name.clone(), path: configured.file.clone(), why });
+            }
+        }
         let kept = file::read(&self.data_dir)?;
         tokens.extend(kept.tokens);
         let locks =
             self.configured.iter().fold(kept.locks, |locks, configured| locks.or(Locks::by(&configured.scopes)));
         Ok((tokens, locks))
+    }
+
+    fn named(&self, name: &str) -> Option<&Configured> {
+        self.configured.iter().find(|configured| configured.name == name)
     }
 
     /// Keeps the door as the files say, and writes down which tokens were used, until `shutdown`.

@@ -58,8 +58,8 @@ pub enum Proof {
     None,
     /// By a token, which has this ID.
     Token(String),
-    /// By a certificate, which is good until then, nanoseconds since the epoch.
-    Certificate(Number, i64),
+    /// By a certificate, which is good until then, nanoseconds since the epoch; and in which era of the authorities.
+    Certificate(Number, i64, u64),
 }
 
 /// Whose an agent is. It stays the same when a token's secret or a certificate is renewed.
@@ -136,7 +136,7 @@ impl fmt::Display for Principal {
         match &self.proof {
             Proof::None => out.write_str("anybody"),
             Proof::Token(id) => write!(out, "token {} ({id})", self.name),
-            Proof::Certificate(number, _) => write!(out, "certificate {} ({})", self.name, number.serial),
+            Proof::Certificate(number, ..) => write!(out, "certificate {} ({})", self.name, number.serial),
         }
     }
 }

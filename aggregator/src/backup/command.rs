@@ -68,6 +68,7 @@ pub async fn backup(arguments: &BackupArguments, data_dir: &Path, out: &mut impl
     if arguments.verify {
         return verify(&repository, out).await;
     }
+    target.is_fit(data_dir).map_err(ConfigError::new)?;
     let manifest = make(&target, data_dir).await?;
     writeln!(
         out,

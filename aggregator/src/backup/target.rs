@@ -9,6 +9,8 @@ use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::prefix::PrefixStore;
 
+use crate::data_dir::own;
+
 /// Of a folder that is made: what is in it is for no other account of the machine.
 const FOLDER_MODE: u32 = 0o700;
 
@@ -26,6 +28,9 @@ pub enum TargetError {
         /// What came of it.
         error: std::io::Error,
     },
+    /// It is somebody else's, or the aggregator's own.
+    #[error("target {0}")]
+    Place(String),
     /// The store's client refuses.
     #[error("target {name}: {error}")]
     Store {
@@ -84,6 +89,18 @@ impl Target {
         let store = LocalFileSystem::new_with_prefix(&path);
         let store = store.map_err(|error| TargetError::Store { name: name.to_owned(), error: error.into() })?;
         Ok(Self { name: name.to_owned(), store: Arc::new(store.with_fsync(true)), folder: Some(path) })
+    }
+
+    /// Refuses a folder in which a backup of `data_dir` would be no use: in `data_dir` itself, or out of its owner's reach.
+    pub fn is_fit(&self, data_dir: &Path) -> Result<(), TargetError> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        if data_dir.canonicalize().is_ok_and(|data_dir| folder.starts_with(data_dir)) {
+            return Err(TargetError::Place(format!(
+                "{}: it lies in data_dir, and goes where that goes",
+                folder.display()
+            )));
+        }
+        own::refuse_root(folder).map_err(TargetError::Place)
     }
 
     /// Removes what a run that was killed left half written in a folder; a bucket keeps nothing of that kind under a name.

@@ -9,7 +9,7 @@ use clew_proto::v1::{RecordFlag, Severity};
 use hashbrown::HashMap;
 
 use super::mask::Mask;
-use super::overlay::{self, TimeText, VERBATIM};
+use super::overlay::{self, Hidden, TimeText, VERBATIM};
 use super::spelling::SpelledId;
 use crate::batch::Batch;
 use crate::id::Canonical;
@@ -46,8 +46,8 @@ pub struct Columns {
     pub id_refs: Vec<u32>,
     /// The records' bytes, one after the other. They, `lengths` and `extents` end early in a block that was decoded in part.
     pub raw: Vec<u8>,
-    /// IDs and times are hidden in `raw` (see `overlay`).
-    pub overlaid: bool,
+    /// What is hidden in `raw`.
+    pub hidden: Hidden,
 }
 
 /// A contiguous stretch of one source.
@@ -130,7 +130,7 @@ impl Columns {
 
     /// The records of `wanted` alone. Nothing may be hidden in the text.
     pub fn only(&self, wanted: &Mask) -> Self {
-        debug_assert!(!self.overlaid);
+        debug_assert!(self.hidden == Hidden::Nothing);
         let mut only = Self { sources: self.sources.clone(), ..Self::default() };
         let mut dictionary = vec![u32::MAX; self.ids.len()];
         let mut walk = Walk::new(self);
@@ -258,7 +258,7 @@ impl Columns {
         let ids = || references.iter().map(|reference| &self.ids[*reference as usize]);
         let length = self.lengths[index];
         let mut line = self.raw[place.raw..place.raw + length as usize].to_vec();
-        if self.overlaid && self.flags[index] & VERBATIM == 0 {
+        if self.hidden != Hidden::Nothing && self.flags[index] & VERBATIM == 0 {
             overlay::restore(&mut line, self.times[index], ids(), text);
         }
         let flags = self.flags[index] & !VERBATIM;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::columns::{Columns, Run};
 use super::container::{Corrupt, PLAIN_BYTES_MAX, Reader, Unzstd};
 use super::encode::{ATTACHED, Column, LINES_STEP, MAGIC};
+use super::overlay::Hidden;
 use super::spelling::{Form, SpelledId};
 use super::varint::{take, take_bytes, take_signed};
 use crate::id::Canonical;
@@ -65,7 +66,7 @@ impl<'a> Payload<'a> {
             ids,
             id_counts,
             raw: Vec::new(),
-            overlaid: true,
+            hidden: self.hidden(),
         };
         Ok(columns)
     }
@@ -117,6 +118,11 @@ impl<'a> Payload<'a> {
         let raw = self.0.prefix(Column::Raw as u8, size, unzstd)?;
         let lengths = lengths(&raw, (wanted_steps * LINES_STEP).min(records), input).ok_or_else(malformed)?;
         Ok((raw, lengths))
+    }
+
+    /// What is hidden in the text.
+    pub fn hidden(&self) -> Hidden {
+        if self.0.has(Column::Apart as u8) { Hidden::Apart } else { Hidden::Anywhere }
     }
 
     /// None when no record has any.

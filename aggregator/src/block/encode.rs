@@ -4,7 +4,7 @@ use zstd::zstd_safe::{CParameter, Strategy};
 
 use super::columns::{Columns, SEVERITIES};
 use super::container::{Writer, Zstd};
-use super::overlay::{Hider, Spellings, VERBATIM};
+use super::overlay::{Hidden, Hider, Spellings, VERBATIM};
 use super::spelling::Form;
 use super::standing::Standing;
 use super::tokens::Words;
@@ -47,6 +47,8 @@ pub enum Column {
     Extents = 12,
     /// Labels of each source; absent when none has any.
     Labels = 13,
+    /// Nothing; that it is there says that hidden times and IDs stand apart (`overlay::Hidden`).
+    Apart = 14,
 }
 
 /// A sealed block: the payload, and what the index wants to know of it.
@@ -135,7 +137,7 @@ impl Default for Encoder {
 impl Encoder {
     /// Seals a block that has at least one record. `columns` is not overlaid yet.
     pub fn seal(&mut self, columns: &Columns) -> Sealed {
-        assert!(!columns.overlaid && columns.records() > 0);
+        assert!(columns.hidden == Hidden::Nothing && columns.records() > 0);
         let summary = summarise(columns);
         let flags = overlay(columns, &mut self.raw);
         let words = self.words.collect(&self.raw, &columns.lengths);
@@ -159,6 +161,7 @@ impl Encoder {
         if columns.sources.iter().any(|source| !source.labels.is_empty()) {
             table.add(Column::Labels as u8, &labels(columns), &mut small);
         }
+        table.add_plain(Column::Apart as u8, &[]);
         table.add(Column::Raw as u8, &self.raw, &mut Zstd { compressor: &mut self.zstd_raw, stored: &mut self.stored });
         Sealed { payload: table.finish(MAGIC), summary, words }
     }

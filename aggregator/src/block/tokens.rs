@@ -16,6 +16,9 @@ const STRETCH_ENDS: [u8; 2] = [b',', b'\n'];
 /// So many stretches are remembered. A power of two.
 const STRETCHES: usize = 1 << 12;
 
+/// Stands among the words of a block whose hidden times and IDs stand apart (`overlay::Hidden::Apart`); it is no word.
+pub const APART: &str = "\u{1}";
+
 /// Separates the words in [`Words::collect`]'s answer; it is in no word.
 pub const SEPARATOR: u8 = b'\n';
 
@@ -77,7 +80,7 @@ const PADDING: usize = CHUNK;
 const CHUNK: usize = 64;
 
 impl Words {
-    /// The distinct words of `raw`, each followed by [`SEPARATOR`]. Invalid UTF-8 is replaced. `lengths` are those of the records in
+    /// The distinct words of `raw` and [`APART`], each followed by [`SEPARATOR`]. Invalid UTF-8 is replaced. `lengths` are those of the records in
     /// it: no word goes on into the next record, even if there is no line feed between them.
     pub fn collect(&mut self, raw: &[u8], lengths: &[u32]) -> String {
         self.lower.clear();
@@ -101,7 +104,10 @@ impl Words {
             }
             from = to;
         }
-        let mut out = Vec::with_capacity(self.entries.iter().map(|entry| entry.shape.length as usize + 1).sum());
+        let bytes: usize = self.entries.iter().map(|entry| entry.shape.length as usize + 1).sum();
+        let mut out = Vec::with_capacity(bytes + APART.len() + 1);
+        out.extend_from_slice(APART.as_bytes());
+        out.push(SEPARATOR);
         for entry in &self.entries {
             out.extend_from_slice(&lower[entry.at as usize..(entry.at + entry.shape.length) as usize]);
             out.push(SEPARATOR);
@@ -253,7 +259,10 @@ mod tests {
     }
 
     fn collected(raw: &[u8]) -> Vec<String> {
-        Words::default().collect(raw, &[raw.len() as u32]).split_terminator('\n').map(String::from).collect()
+        let words = Words::default().collect(raw, &[raw.len() as u32]);
+        let mut words = words.split_terminator('\n').map(String::from);
+        assert_eq!(words.next().as_deref(), Some(APART));
+        words.collect()
     }
 
     #[test]
@@ -267,7 +276,7 @@ mod tests {
     #[test]
     fn words_end_with_their_record() {
         let words = Words::default().collect(b"cut\nthe record,goes on", &[4, 4, 3, 11]);
-        assert_eq!(words, "cut\nthe\nrec\nord\ngoes\non\n");
+        assert_eq!(words, format!("{APART}\ncut\nthe\nrec\nord\ngoes\non\n"));
     }
 
     proptest! {

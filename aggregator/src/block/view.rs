@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::columns::{Columns, Run};
 use super::container::{Corrupt, Unzstd};
 use super::decode::Payload;
-use super::overlay::{self, TimeText, VERBATIM};
+use super::overlay::{self, Hidden, TimeText, VERBATIM};
 use super::spelling::SpelledId;
 use crate::source::Source;
 
@@ -198,9 +198,19 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What is hidden in the text that [`Self::overlaid`] gives.
+    pub fn hidden(&self) -> Hidden {
+        match &self.from {
+            _ if self.restored.get().is_some() => Hidden::Nothing,
+            From::Decoded(columns) => columns.hidden,
+            From::Sealed(payload, _) => payload.hidden(),
+        }
+    }
+
     /// The text, perhaps with times and IDs hidden, and the same in lower case (ASCII only).
     pub fn overlaid(&self) -> Result<(&[u8], &[u8]), Corrupt> {
-        if self.lower_restored.get().is_some() {
+        // `lower` may be of the text as it was before it was restored.
+        if self.restored.get().is_some() {
             return self.restored_lower();
         }
         let raw = self.stored_text()?;
@@ -210,7 +220,7 @@ impl<'a> View<'a> {
     /// The text as it was.
     pub fn restored(&self) -> Result<&[u8], Corrupt> {
         match &self.from {
-            From::Decoded(columns) if !columns.overlaid => Ok(&columns.raw),
+            From::Decoded(columns) if columns.hidden == Hidden::Nothing => Ok(&columns.raw),
             _ => get(&self.restored, || self.restore()).map(Vec::as_slice),
         }
     }
@@ -245,7 +255,7 @@ impl<'a> View<'a> {
     pub fn into_plain_columns(self) -> Result<Columns, Corrupt> {
         self.restored()?;
         let mut columns = self.into_columns()?.expect("a sealed block");
-        debug_assert!(!columns.overlaid);
+        debug_assert!(columns.hidden == Hidden::Nothing);
         columns.flags.iter_mut().for_each(|flags| *flags &= !VERBATIM);
         Ok(columns)
     }
@@ -267,9 +277,9 @@ impl<'a> View<'a> {
         let there = "asked for above";
         let lengths = self.lengths.into_inner().expect(there);
         // The one that is there: if both are, the next query may as well have the restored text.
-        let (raw, overlaid) = match (self.restored.into_inner(), self.stored.into_inner()) {
-            (Some(restored), _) => (restored, false),
-            (None, stored) => (stored.expect(there), true),
+        let (raw, hidden) = match (self.restored.into_inner(), self.stored.into_inner()) {
+            (Some(restored), _) => (restored, Hidden::Nothing),
+            (None, stored) => (stored.expect(there), payload.hidden()),
         };
         let ids = self.ids.into_inner().expect(there);
         Ok(Some(Columns {
@@ -285,7 +295,7 @@ impl<'a> View<'a> {
             id_counts: ids.counts,
             id_refs: ids.references,
             raw,
-            overlaid,
+            hidden,
         }))
     }
 }

@@ -41,6 +41,19 @@ pub fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
     Ok(file)
 }
 
+/// Refuses root in a folder of somebody else's: what it made there would be out of that one's reach. The error says what to do.
+pub fn refuse_root(dir: &Path) -> Result<(), String> {
+    match dir.metadata() {
+        Ok(owner) if owner.uid() != 0 && rustix::process::geteuid().is_root() => Err(format!(
+            "{} belongs to user {uid}, and root would leave files in it that they cannot read: run this as that user              (setpriv --reuid={uid} --regid={gid} --clear-groups COMMAND)",
+            dir.display(),
+            uid = owner.uid(),
+            gid = owner.gid(),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Root alone can give, and need: whoever else writes here is who reads it, also in a folder that is another's (a volume with a group).
 fn give(file: &File, dir: &Path) -> io::Result<()> {
     let (owner, own) = (dir.metadata()?, file.metadata()?);

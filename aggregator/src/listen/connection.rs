@@ -54,10 +54,17 @@ impl Connection {
         Self::new(Stream::Plain(stream), Caller { address, certificate: None }, place, paced)
     }
 
-    /// One whose handshake is over. The error is what is wrong with the client's certificate.
-    pub fn tls(stream: TlsStream<TcpStream>, address: IpAddr, place: Place, paced: Counter) -> Result<Self, String> {
+    /// One whose handshake is over, in an `era` of the authorities. The error is what is wrong with the client's certificate.
+    pub fn tls(
+        stream: TlsStream<TcpStream>,
+        era: u64,
+        address: IpAddr,
+        place: Place,
+        paced: Counter,
+    ) -> Result<Self, String> {
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let certificate = shown.map(|der| Certificate::read(der).map(Arc::new)).transpose()?;
+        let shown = shown.map(|der| Certificate::read(der)).transpose()?;
+        let certificate = shown.map(|certificate| Arc::new(Certificate { era, ..certificate }));
         Ok(Self::new(Stream::Tls(Box::new(stream)), Caller { address, certificate }, place, paced))
     }
 

@@ -28,7 +28,15 @@ const WAITING_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// The TLS that is in force when somebody comes; none: in the clear.
-pub type Terms = Arc<dyn Fn() -> Option<Arc<ServerConfig>> + Send + Sync>;
+pub type Terms = Arc<dyn Fn() -> Option<Handshake> + Send + Sync>;
+
+/// How hands are shaken.
+pub struct Handshake {
+    /// What is shown and asked for.
+    pub config: Arc<ServerConfig>,
+    /// How often the authorities had been replaced by then.
+    pub era: u64,
+}
 
 /// See the module.
 #[derive(Clone)]
@@ -84,8 +92,8 @@ impl Doorman {
         let paced = self.metrics.paced.get_or_create(&DoorLabel { door: self.door }).clone();
         let connection = match (self.terms)() {
             None => Connection::plain(stream, address, place, paced),
-            Some(terms) => match self.shake_hands(terms, stream, address).await {
-                Some(stream) => match Connection::tls(stream, address, place, paced) {
+            Some(Handshake { config, era }) => match self.shake_hands(config, stream, address).await {
+                Some(stream) => match Connection::tls(stream, era, address, place, paced) {
                     Ok(connection) => connection,
                     Err(why) => return self.turn_away(address, "tls", &why),
                 },
@@ -97,11 +105,11 @@ impl Doorman {
 
     async fn shake_hands(
         &self,
-        terms: Arc<ServerConfig>,
+        config: Arc<ServerConfig>,
         stream: TcpStream,
         address: IpAddr,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        let handshake = TlsAcceptor::from(terms).accept(stream).into_fallible();
+        let handshake = TlsAcceptor::from(config).accept(stream).into_fallible();
         match tokio::time::timeout(HANDSHAKE_TIME_MAX, handshake).await {
             Ok(Ok(stream)) => return Some(stream),
             // Whoever looks whether somebody listens says nothing.

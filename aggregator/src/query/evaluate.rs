@@ -91,7 +91,7 @@ fn on_lines(needle: &Needle, block: &View<'_>, among: Mask) -> Result<Mask, Corr
             if needle.needs_lower() { block.restored_lower()? } else { block.restored().map(|raw| (raw, raw))? };
         Ok(with_needle(needle, &Lines::new(raw, lower, block.lengths()?), among))
     };
-    if needle.may_be_hidden() {
+    if needle.may_be_hidden(block.hidden()) {
         return restored(among);
     }
     let (raw, lower) = block.overlaid()?;

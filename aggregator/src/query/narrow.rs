@@ -1,13 +1,14 @@
 //! What the index can say about a query: which blocks cannot hold a record that fulfils it.
 //!
 //! A [`Narrow`] is weaker than its predicate: every block with a record that fulfils the predicate passes. What the index does not
-//! know passes everything. Words come from the overlaid text (`block::overlay`), so a word that may be part of a hidden time or ID
-//! says nothing.
+//! know passes everything. Words come from the overlaid text (`block::overlay`), so a word of which something hidden may be a part
+//! says nothing. What that is differs: blocks of the first version did not keep hidden times apart from other digits.
 
 use std::borrow::Cow;
 
 use super::predicate::{Leaf, Predicate};
 use super::value::{NameTest, ValueTest};
+use crate::block::overlay::Hidden;
 use crate::block::tokens::{WORD_BYTES_MAX, is_word_byte};
 use crate::id::Canonical;
 
@@ -17,6 +18,8 @@ pub enum Narrow<'a> {
     All,
     /// The block holds this word.
     Word(String),
+    /// It holds this word, or is of the first version.
+    WordIfApart(String),
     /// It holds a word that begins so.
     WordPrefix(String),
     /// It holds one of these IDs.
@@ -61,7 +64,7 @@ impl<'a> Narrow<'a> {
                         let stands = Self::and(words_of(text, open).map(Word::narrow));
                         Self::Or(vec![Self::Ids(ids.into()), stands])
                     }
-                    None => Self::and(words_of(text, open).filter(Word::is_indexed).map(Word::narrow)),
+                    None => Self::and(words_of(text, open).map(Word::narrow_if_indexed)),
                 }
             }
             Leaf::Key(path, test) => {
@@ -90,9 +93,8 @@ impl<'a> Narrow<'a> {
     /// A key stands in the line as it is, but for what encoders escape: a word behind such a character is one of a value.
     fn of_key(path: &[u8]) -> Self {
         let lower = path.to_ascii_lowercase();
-        let words = words_of(&lower, false).filter(Word::is_indexed);
-        Self::and(words.map(|word| match word.before {
-            None | Some(b'.' | b'-' | b' ') => word.narrow(),
+        Self::and(words_of(&lower, false).map(|word| match word.before {
+            None | Some(b'.' | b'-' | b' ') => word.narrow_if_indexed(),
             Some(_) => word.narrow_in_value(),
         }))
     }
@@ -101,7 +103,7 @@ impl<'a> Narrow<'a> {
     /// the index takes for the beginning of the word behind them. An ASCII letter or digit that is itself written as an escape
     /// (`\u0061`) is not reckoned with, here or in a key: no encoder writes it so.
     fn of_value(text: &[u8], open: bool) -> Self {
-        Self::and(words_of(text, open).filter(Word::is_indexed).map(Word::narrow_in_value))
+        Self::and(words_of(text, open).map(Word::narrow_in_value))
     }
 }
 
@@ -142,22 +144,44 @@ impl Word<'_> {
         }
     }
 
-    /// As a word of a value, perhaps behind an escape.
-    fn narrow_in_value<'a>(self) -> Narrow<'a> {
-        let escapes = "nrtbf".chars().map(String::from).chain(separators().map(|byte| format!("u{byte:04x}")));
-        let behind = escapes.map(|escape| {
-            let bytes = [escape.as_bytes(), self.bytes].concat();
-            Word { bytes: &bytes, ..self }.narrow()
-        });
-        Narrow::Or(std::iter::once(self.narrow()).chain(behind).collect())
+    /// Nothing, where the index may not know it.
+    fn narrow_if_indexed<'a>(self) -> Narrow<'a> {
+        if !self.bytes.is_ascii() {
+            // It has letters whose cases the index tells apart.
+            return Narrow::All;
+        }
+        if !self.may_be_hidden(Hidden::Anywhere) {
+            return self.narrow();
+        }
+        if self.open || self.may_be_hidden(Hidden::Apart) {
+            return Narrow::All;
+        }
+        match self.narrow() {
+            Narrow::Word(word) => Narrow::WordIfApart(word),
+            _ => unreachable!("a word that does not go on"),
+        }
     }
 
-    /// Whether the index knows it wherever it stands: it is no part of a time or of an ID (digits; in a UUID four hex digits and more),
-    /// and has no letters whose cases the index tells apart.
-    fn is_indexed(&self) -> bool {
-        let may_be_hex = self.bytes.split(|byte| !is_hex_letter(byte)).any(|run| run.len() >= 4)
-            || self.open && self.bytes.iter().all(is_hex_letter);
-        self.bytes.is_ascii() && !may_be_hex && !self.bytes.iter().any(u8::is_ascii_digit)
+    /// As a word of a value, perhaps behind an escape.
+    fn narrow_in_value<'a>(self) -> Narrow<'a> {
+        let here = self.narrow_if_indexed();
+        if matches!(here, Narrow::All) {
+            return here;
+        }
+        let escapes = "nrtbf".chars().map(String::from).chain(separators().map(|byte| format!("u{byte:04x}")));
+        let mut found = vec![here];
+        for escape in escapes {
+            let bytes = [escape.as_bytes(), self.bytes].concat();
+            let behind = Word { bytes: &bytes, ..self };
+            // The escape's own digits are in the line: that they are a part of an ID takes the rest of it.
+            found.push(if self.may_be_hidden(Hidden::Anywhere) { behind.narrow_if_indexed() } else { behind.narrow() });
+        }
+        if found.iter().any(|part| matches!(part, Narrow::All)) { Narrow::All } else { Narrow::Or(found) }
+    }
+
+    /// Whether a part of it may be hidden.
+    fn may_be_hidden(&self, hidden: Hidden) -> bool {
+        hidden.may_be_part_of(self.bytes) || self.open && self.bytes.iter().all(is_hex_letter)
     }
 }
 
@@ -203,7 +227,12 @@ mod tests {
             ("conn*", "WordPrefix('conn')"),
             ("\"reset by\" 500", "And([Word('reset'), Word('by')])"),
             ("500", "All"),
-            ("added", "All"),
+            ("user_42", "WordIfApart('user_42')"),
+            ("\"order 84739284736\"", "And([Word('order'), WordIfApart('84739284736')])"),
+            ("84739284736*", "All"),
+            ("v1.2", "WordIfApart('v1')"),
+            ("added", "WordIfApart('added')"),
+            ("face", "All"),
             ("be*", "All"),
             ("time*", "Or([Word('tim'), WordPrefix('time')])"),
             ("4bf92f35-77b3-4da6", "All"),

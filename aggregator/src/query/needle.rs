@@ -6,7 +6,7 @@
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::block::overlay::is_filler;
+use crate::block::overlay::{Hidden, is_filler};
 use crate::block::tokens::is_word_byte;
 
 /// Each thread that searches has such a cache for each text of other scripts, and a query may have a thousand of these.
@@ -132,15 +132,21 @@ impl Needle {
     }
 
     /// Whether it may stand where a block's text hides a time or an ID (see `block::overlay`): then the text must be restored first.
-    /// Hidden are digits of times, and IDs: sixteen hex digits or more, in a UUID groups of four or more between dashes.
-    pub fn may_be_hidden(&self) -> bool {
+    /// Hidden are digits of times, and IDs with the dashes in them.
+    pub fn may_be_hidden(&self, hidden: Hidden) -> bool {
+        if hidden == Hidden::Nothing {
+            return false;
+        }
         let is_hideable = |byte: &u8| byte.is_ascii_hexdigit() || *byte == b'-';
         let edges = [self.text.first(), self.text.last()];
         let (_, open) = self.parts();
+        let mut words = self.text.split(|byte| !is_word_byte(*byte));
+        // A last word that goes on may be a part of anything that is hidden in the rest of it.
+        let goes_on = words.clone().next_back().filter(|_| open);
         self.folded.is_some()
-            || self.text.iter().any(u8::is_ascii_digit)
-            || self.text.split(|byte| !is_hideable(byte)).any(|run| run.len() >= 4)
+            || words.any(|word| hidden.may_be_part_of(word))
             || edges.into_iter().flatten().any(|byte| *byte == b'-')
+            || goes_on.is_some_and(|word| Hidden::Anywhere.may_be_part_of(word))
             || open && self.text.last().is_some_and(is_hideable)
             || self.text.iter().any(|byte| is_filler(*byte))
             || self.text.is_empty()
@@ -211,12 +217,18 @@ mod tests {
 
     #[test]
     fn what_may_stand_in_a_hidden_place() {
-        for text in ["500", "feed", "a-b-", "trace 4", "facade x", "-x", "Ü", "\u{1}", "x\u{5}y"] {
-            assert!(Needle::words(text).may_be_hidden(), "{text}");
+        let may_be = |needle: Needle| [Hidden::Anywhere, Hidden::Apart].map(|hidden| needle.may_be_hidden(hidden));
+        for text in ["500", "feed", "a-b-", "trace 4", "-x", "Ü", "\u{1}", "x\u{5}y", "23T12", "00Z", "year2026"] {
+            assert_eq!(may_be(Needle::words(text)), [true, true], "{text}");
+        }
+        for text in ["facade x", "v1", "user_42", "http2 error", "84739284736", "9.v3"] {
+            assert_eq!(may_be(Needle::words(text)), [true, text.starts_with('9')], "{text}");
         }
         for text in ["timeout", "connection reset", "bad", "a-z"] {
-            assert!(!Needle::words(text).may_be_hidden(), "{text}");
+            assert_eq!(may_be(Needle::words(text)), [false, false], "{text}");
         }
-        assert!(Needle::prefix("f").may_be_hidden() && !Needle::prefix("fx").may_be_hidden());
+        assert_eq!([may_be(Needle::prefix("f")), may_be(Needle::prefix("fx"))], [[true; 2], [false; 2]]);
+        assert_eq!(may_be(Needle::prefix("84739284736")), [true, true]);
+        assert!(!Needle::words("500").may_be_hidden(Hidden::Nothing));
     }
 }

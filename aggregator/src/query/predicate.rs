@@ -10,6 +10,7 @@ use super::language::level;
 use super::language::time::When;
 use super::needle::Needle;
 use super::value::{Decimal, Edge, NameTest, Operand, ValueTest, edges};
+use crate::block::overlay::Hidden;
 use crate::id::Canonical;
 
 /// Memory that one regex may take, compiled and while it runs: bounds what a query can make us hold.
@@ -100,7 +101,7 @@ fn cost(predicate: &Predicate) -> u32 {
             Leaf::Level(_) | Leaf::Time(..) => 2,
             Leaf::Txn(_) => 3,
             Leaf::TxnExists => 4,
-            Leaf::Line(needle) if !needle.may_be_hidden() => 5,
+            Leaf::Line(needle) if !needle.may_be_hidden(Hidden::Apart) => 5,
             Leaf::Line(_) => 6,
             Leaf::Key(..) | Leaf::KeyExists(_) => 8,
             Leaf::LineRegex(_) => 9,

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::admission::Shipper;
 use super::journal::{self, Ask};
 use super::session::{ANSWERS_MAX, Peer};
+use crate::access::door::Refused;
 use crate::access::gate::Gate;
 use crate::batch::Batch;
 use crate::catalog::registry::{Registry, SourceEntry};
@@ -81,9 +82,14 @@ impl Ingest for Sessions {
         let shipper = self.admit(&request)?;
         let agent = uuid(&request.get_ref().agent_id);
         let agent = agent.ok_or_else(|| Status::invalid_argument("agent_id is not 16 bytes"))?;
+        let host = &request.get_ref().host;
+        let refuse = |refused: Refused| self.refuse(shipper.address, &refused);
+        if !host.is_empty() {
+            self.admit_agent(&shipper, agent, host).map_err(refuse)?;
+        }
         let state = self.registry.read();
         if let Some(known) = state.agents.get(&agent) {
-            self.may_ship_as(&shipper, known).map_err(|refused| self.refuse(shipper.address, &refused))?;
+            self.may_ship_as(&shipper, known).map_err(refuse)?;
         }
         let entries = state.sources.values().filter(|entry| entry.source.agent == agent);
         Ok(Response::new(v1::SourcesReply { sources: entries.map(account).collect() }))

@@ -6,6 +6,7 @@ use tantivy::{DocSet, SegmentReader, TERMINATED};
 
 use crate::block::columns::SEVERITIES;
 use crate::block::mask::Mask;
+use crate::block::tokens;
 use crate::head::view::{HeldBlock, Snapshot};
 use crate::id::Canonical;
 use crate::index::committed::Committed;
@@ -91,7 +92,8 @@ fn times_of(block: &HeldBlock) -> Option<(i64, i64)> {
 fn passes(block: &HeldBlock, narrow: &Narrow<'_>) -> bool {
     match narrow {
         Narrow::All | Narrow::WordPrefix(_) => true,
-        Narrow::Word(word) => match block {
+        // Blocks of the head are never older than this program.
+        Narrow::Word(word) | Narrow::WordIfApart(word) => match block {
             HeldBlock::Raw(_) => true,
             HeldBlock::Sealed(block) => block.words.may_hold(word),
         },
@@ -169,6 +171,12 @@ impl<'a> Segment<'a> {
                 docs
             }
             Narrow::Word(word) => self.with_word(word)?,
+            Narrow::WordIfApart(word) => {
+                let mut docs = self.blocks.clone();
+                docs.minus(&self.with_word(tokens::APART)?);
+                docs.or(&self.with_word(word)?);
+                docs
+            }
             Narrow::WordPrefix(prefix) => self.with_prefix(prefix)?,
             Narrow::Ids(wanted) => self.with_ids(wanted)?,
             Narrow::Service(test) => self.with_names(self.fields.service, test)?,

@@ -2,8 +2,8 @@
 //! level; and text that no line holds and of which the index knows nothing, so that every block is gone through.
 //!
 //! Words and phrases change from question to question; the blocks that hold them were asked for before, as by somebody who looks for
-//! a cause. The scan is told in raw bytes per second of the aggregator's CPU. The one that counts (`scan_gb_per_s`) looks for digits,
-//! which may stand in the times and IDs that blocks hide; beside it stands the same with a regex.
+//! a cause. The scan is told in raw bytes per second of the aggregator's CPU. Beside the one that counts (`scan_gb_per_s`) stand one for
+//! what may be a part of the times and IDs that blocks hide, and one with a regex.
 
 use std::time::Instant;
 
@@ -15,7 +15,7 @@ use super::{Bench, STOP_DEADLINE, milliseconds, percentile, ship, sorted};
 use crate::client::Client;
 use crate::process::Process;
 use crate::programs::Aggregator;
-use crate::questions::{ABSENT_DIGITS, ABSENT_REGEX, Questions, check_lines};
+use crate::questions::{ABSENT_GROUP, ABSENT_MARKS, ABSENT_NUMBER, ABSENT_REGEX, Questions, check_lines};
 use crate::report::Results;
 
 const WARM_QUERIES: usize = 500;
@@ -39,7 +39,9 @@ pub fn run(bench: &Bench, results: &mut Results) -> anyhow::Result<()> {
     results.phrase_ms = Some(percentile(&phrases, 0.5));
     results.phrase_ms_p99 = Some(percentile(&phrases, 0.99));
     results.histogram_ms = Some(histogram(&client, bench.corpus.records)?);
-    results.scan_gb_per_s = Some(scan(&client, &aggregator.process, ABSENT_DIGITS)?);
+    results.number_ms = Some(absent(&client, ABSENT_NUMBER)?);
+    results.scan_gb_per_s = Some(scan(&client, &aggregator.process, ABSENT_MARKS)?);
+    results.scan_restored_gb_per_s = Some(scan(&client, &aggregator.process, ABSENT_GROUP)?);
     results.scan_regex_gb_per_s = Some(scan(&client, &aggregator.process, ABSENT_REGEX)?);
     aggregator.process.terminate(STOP_DEADLINE)?;
     Ok(())
@@ -76,6 +78,19 @@ fn histogram(client: &Client, records: u64) -> anyhow::Result<f64> {
     }
     let times = (0..HISTOGRAMS).map(|_| ask()).collect::<Result<Vec<_>, _>>()?;
     Ok(percentile(&sorted(times), 0.5))
+}
+
+/// How long it takes to know that a text is nowhere, in ms, the median of many.
+fn absent(client: &Client, query: &str) -> anyhow::Result<f64> {
+    let ask = || {
+        let begin = Instant::now();
+        let body = client.search(query)?;
+        let elapsed = begin.elapsed();
+        let answer: Value = serde_json::from_slice(&body)?;
+        ensure!(answer["meta"]["partial"] == false, "{query}: {}", answer["meta"]);
+        anyhow::Ok(milliseconds(elapsed))
+    };
+    Ok(percentile(&sorted((0..HISTOGRAMS).map(|_| ask()).collect::<Result<Vec<_>, _>>()?), 0.5))
 }
 
 /// GB of text per second of CPU, the median of a few.

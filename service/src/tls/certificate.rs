@@ -19,6 +19,8 @@ pub struct Certificate {
     pub number: Number,
     /// From when on it is good no more, nanoseconds since the epoch.
     pub expires_ns: i64,
+    /// Which authorities were trusted when it was shown: counted by whoever replaces them.
+    pub era: u64,
 }
 
 /// The issuer, and the serial number that it gave, in hexadecimal digits.
@@ -47,6 +49,7 @@ impl Certificate {
             hosts,
             number: Number::new(certificate.issuer().as_raw(), certificate.raw_serial()),
             expires_ns: certificate.validity().not_after.timestamp().saturating_mul(1_000_000_000),
+            era: 0,
         })
     }
 }
@@ -71,6 +74,36 @@ pub fn revoked(der: &[u8]) -> Result<Vec<Number>, String> {
         .iter_revoked_certificates()
         .map(|revoked| Number::new(list.issuer().as_raw(), revoked.raw_serial()))
         .collect())
+}
+
+/// An authority's name (in DER), from its certificate in DER. The error says why it is none.
+pub fn authority(der: &[u8]) -> Result<Vec<u8>, String> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| format!("a certificate: {error}"))?;
+    let name = common_name(certificate.subject()).unwrap_or_default();
+    if certificate.is_ca() {
+        Ok(certificate.subject().as_raw().to_vec())
+    } else {
+        Err(format!("the certificate {name:?} is no authority's (it is not marked as one, CA:TRUE)"))
+    }
+}
+
+/// Whether a server may show it, where it says what it is for. The error says that it may not.
+pub fn is_for_servers(der: &[u8]) -> Result<(), String> {
+    let (_, certificate) = X509Certificate::from_der(der).map_err(|error| format!("a certificate: {error}"))?;
+    let uses = certificate.extended_key_usage().map_err(|error| format!("its uses: {error}"))?;
+    match uses {
+        Some(uses) if !uses.value.any && !uses.value.server_auth => {
+            Err("it is not for servers (its extended key usage lacks serverAuth); pki server makes one".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Who issued a list of revoked certificates in DER: a name in DER.
+pub fn issuer_of_list(der: &[u8]) -> Result<Vec<u8>, String> {
+    let (_, list) =
+        CertificateRevocationList::from_der(der).map_err(|error| format!("a list of revoked certificates: {error}"))?;
+    Ok(list.issuer().as_raw().to_vec())
 }
 
 /// What is shown in logs is plain, whatever somebody had signed.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
 use super::certificate::{self, Certificate, Number};
@@ -32,6 +33,8 @@ pub struct Server {
     pub certificate: Certificate,
     /// Numbers of clients' certificates that are good no more.
     pub revoked: Vec<Number>,
+    /// The authorities that clients' certificates may come from, in DER.
+    pub authorities: Vec<CertificateDer<'static>>,
 }
 
 impl Files {
@@ -48,6 +51,7 @@ impl Server {
         let chain = pem::certificates("tls.certificate", &files.identity.certificate)?;
         let wrong = |why: String| FileError::new("tls.certificate", &files.identity.certificate, why);
         let certificate = Certificate::read(&chain[0]).map_err(wrong)?;
+        certificate::is_for_servers(&chain[0]).map_err(wrong)?;
         let key = pem::private_key("tls.key", &files.identity.key)?;
         let builder = || {
             ServerConfig::builder_with_provider(provider())
@@ -58,9 +62,15 @@ impl Server {
             .with_no_client_auth()
             .with_single_cert(chain.clone(), key.clone_key())
             .map_err(|error| unfit(&files.identity, &error))?;
+        let mut authorities = Vec::new();
         let (mut grpc, revoked) = match &files.client_ca {
             None => (http.clone(), Vec::new()),
             Some(ca) => {
+                let roots = pem::authorities("tls.client_ca", ca)?;
+                authorities = pem::certificates("tls.client_ca", ca)?;
+                let names = authorities.iter().map(|authority| certificate::authority(authority));
+                let names: Vec<Vec<u8>> =
+                    names.collect::<Result<_, _>>().map_err(|why| FileError::new("tls.client_ca", ca, why))?;
                 let lists = match &files.client_crl {
                     Some(path) => pem::revocations("tls.client_crl", path)?,
                     None => Vec::new(),
@@ -69,17 +79,20 @@ impl Server {
                 let wrong =
                     |why: String| FileError::new("tls.client_crl", files.client_crl.as_deref().unwrap_or(ca), why);
                 let revoked = revoked.map_err(wrong)?.concat();
-                let verifier = WebPkiClientVerifier::builder_with_provider(
-                    Arc::new(pem::authorities("tls.client_ca", ca)?),
-                    provider(),
-                )
-                .with_crls(lists)
-                .only_check_end_entity_revocation()
-                // Of an authority that has no list nothing is revoked.
-                .allow_unknown_revocation_status()
-                .allow_unauthenticated()
-                .build()
-                .map_err(|error| FileError::new("tls.client_ca", ca, error))?;
+                for list in &lists {
+                    // It would revoke nothing, and nobody would know.
+                    if !names.contains(&certificate::issuer_of_list(list).map_err(wrong)?) {
+                        return Err(wrong("it is the list of an authority that is not in tls.client_ca".to_owned()));
+                    }
+                }
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+                    .with_crls(lists)
+                    .only_check_end_entity_revocation()
+                    // Of an authority that has no list nothing is revoked.
+                    .allow_unknown_revocation_status()
+                    .allow_unauthenticated()
+                    .build()
+                    .map_err(|error| FileError::new("tls.client_ca", ca, error))?;
                 let config = builder().with_client_cert_verifier(verifier).with_single_cert(chain, key);
                 (config.map_err(|error| unfit(&files.identity, &error))?, revoked)
             }
@@ -91,6 +104,6 @@ impl Server {
         }
         grpc.alpn_protocols = vec![HTTP2.to_vec()];
         http.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
-        Ok(Self { grpc: Arc::new(grpc), http: Arc::new(http), certificate, revoked })
+        Ok(Self { grpc: Arc::new(grpc), http: Arc::new(http), certificate, revoked, authorities })
     }
 }
