@@ -22,7 +22,7 @@ use crate::identity;
 use crate::ship::clock::Look;
 use crate::ship::session::now_ns;
 use crate::tail::beneath::Location;
-use crate::tail::file::{LogFile, OpenError};
+use crate::tail::file::{FileKey, LogFile, OpenError};
 
 /// A vanished or rotated file that is settled is held open for this long after it last grew: a writer may still hold it.
 const QUIET: Duration = Duration::from_secs(60);
@@ -30,6 +30,9 @@ const QUIET: Duration = Duration::from_secs(60);
 const REFUSED_MAX: usize = 10_000;
 /// After hints were lost everything is looked at again, but not more often than this.
 const RECONCILE_DELAY: Duration = Duration::from_millis(200);
+
+/// So much of a file in common tells that it is the same one on another mount, also under another name.
+const MOUNTED_PREFIX_BYTES_MIN: u32 = 64;
 
 impl Pipeline {
     /// Walks all globs: the truth about which files there are.
@@ -436,6 +439,49 @@ impl Pipeline {
         }
     }
 
+    /// The source whose file this is, seen through another mount: the same inode with the same bytes, where the one before is not at its place
+    /// any more.
+    fn of_other_mount(&self, file: &LogFile, path: &Path) -> Option<Id> {
+        let is_same = |source: &Source| {
+            source.compression.is_none()
+                && (source.path == path || source.prefix.length >= MOUNTED_PREFIX_BYTES_MIN)
+                && !is_at(source)
+                && identity::prefix_agrees(file, source.prefix).unwrap_or(false)
+                && identity::guard_agrees(file, source.acked.position, source.acked.guard).unwrap_or(false)
+        };
+        self.table.of_inode_elsewhere(file.key()).find(|(_, source)| is_same(source)).map(|(id, _)| id)
+    }
+
+    fn mounted_anew(&mut self, id: Id, file: LogFile, found: &Found<'_>, now: Instant) {
+        tracing::info!("{} is on another mount now, and goes on", found.path.display());
+        self.table.mounted_anew(id, file);
+        if self.table.get(id).is_some_and(|source| source.path != found.path) {
+            self.table.rename(id, found.path.clone(), found.location());
+        }
+        if let Some(source) = self.table.get_mut(id) {
+            (source.seen_in_pass, source.gone_at, source.unlinked) = (self.pass, None, false);
+            source.rotated = found.rotated;
+        }
+        self.unsaved = true;
+        self.look_at(id, now);
+    }
+
+    /// The same of a source that the checkpoint remembers.
+    fn remembered_of_other_mount(&mut self, source: &Source) -> Option<Remembered> {
+        let others = self.remembered_devices.iter().filter(|device| **device != source.key.device);
+        let key = others.map(|device| FileKey { device: *device, ..source.key }).find(|key| {
+            self.remembered.get(key).is_some_and(|remembered| {
+                let is_there = || rustix::fs::lstat(&remembered.path).is_ok_and(|stat| FileKey::of(&stat) == *key);
+                is_remembered(source, remembered)
+                    && source.compression.is_none()
+                    && (source.path == remembered.path || remembered.prefix.length >= MOUNTED_PREFIX_BYTES_MIN)
+                    && !is_there()
+            })
+        })?;
+        let remembered = self.remembered.remove(&key)?;
+        Some(Remembered { key: source.key, ..remembered })
+    }
+
     fn found_new(&mut self, found: &Found<'_>, now: Instant) {
         let (file, status) = match found.open() {
             Ok(opened) => opened,
@@ -453,6 +499,9 @@ impl Pipeline {
         }
         self.refused.remove(&found.path);
         self.unopened.remove(&found.path);
+        if let Some(id) = self.of_other_mount(&file, &found.path) {
+            return self.mounted_anew(id, file, found, now);
+        }
         let mut source = Source::new(found.location(), found.service().into(), file, status, now);
         let config = &self.config.sources[found.source];
         source.path.clone_from(&found.path);
@@ -468,7 +517,8 @@ impl Pipeline {
         source.seen_in_pass = self.pass;
         let skip_old = config.start_at == StartAt::End && !self.started.contains(&config.include_hash());
         let mut known = false;
-        match self.remembered.remove(&source.key) {
+        let remembered = self.remembered.remove(&source.key).or_else(|| self.remembered_of_other_mount(&source));
+        match remembered {
             Some(remembered) if is_remembered(&source, &remembered) => {
                 known = true;
                 source.resume(&remembered);
@@ -597,6 +647,7 @@ impl Pipeline {
             && !unlinked
             && !source.fresh
         {
+            self.remembered_devices.insert(source.key.device);
             self.remembered.insert(source.key, source.remember(now_ns() / 1_000_000_000));
         }
         if let (Some(alias), Some(session)) = (alias, &self.session) {

@@ -42,7 +42,7 @@ mod table;
 pub(crate) mod turn;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -149,6 +149,8 @@ pub struct Pipeline {
     table: Table,
     /// Files of the checkpoint that were not found yet, or are not open any more.
     remembered: HashMap<FileKey, Remembered>,
+    /// Those that its files lay on.
+    remembered_devices: BTreeSet<u64>,
     /// When which source is due; entries that do not agree with the source are old.
     timers: BinaryHeap<Reverse<(Instant, Id)>>,
     /// Sources whose turn it is.
@@ -216,6 +218,7 @@ impl Pipeline {
             walk: Walk::new(config.state_dir.clone()),
             watch,
             table: Table::default(),
+            remembered_devices: remembered.iter().map(|source| source.key.device).collect(),
             remembered: remembered.into_iter().map(|source| (source.key, source)).collect(),
             orphans: ended.into_iter().map(Orphan::new).collect(),
             covered: checkpoint.covered.into_iter().map(|covered| (covered.key, covered)).collect(),

@@ -113,6 +113,7 @@ impl Pipeline {
         if source.examination.is_none() && !source.may_be_copy && !source.unlinked {
             // That its file may go now is nobody's loss.
             let remembered = Remembered { complete: true, ..source.remember(now_ns() / 1_000_000_000) };
+            self.remembered_devices.insert(source.key.device);
             self.remembered.insert(source.key, remembered);
         }
         self.unsaved = true;

@@ -1,6 +1,6 @@
 //! All sources, and how they are found: by id, by file, by path, by the alias of this session.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::family::Family;
 use super::source::{Id, Source};
 use crate::report::Account;
 use crate::tail::beneath::Location;
-use crate::tail::file::FileKey;
+use crate::tail::file::{FileKey, LogFile};
 
 /// The alias of a source that has none in this session.
 const NO_ALIAS: u32 = 0;
@@ -33,6 +33,8 @@ pub struct Gone {
 pub struct Table {
     sources: HashMap<Id, Box<Source>>,
     by_key: HashMap<FileKey, Id>,
+    /// Those that files lay on.
+    devices: BTreeSet<u64>,
     by_path: HashMap<PathBuf, Id>,
     by_alias: HashMap<u32, Id>,
     by_family: HashMap<Family, Vec<Id>>,
@@ -48,11 +50,29 @@ impl Table {
         self.last_id += 1;
         if source.file.is_some() {
             self.by_key.insert(source.key, self.last_id);
+            self.devices.insert(source.key.device);
             self.by_path.insert(source.path.clone(), self.last_id);
         }
         self.sources.insert(self.last_id, Box::new(source));
         self.join_family(self.last_id);
         self.last_id
+    }
+
+    /// Sources of files with the same inode on other devices.
+    pub fn of_inode_elsewhere(&self, key: FileKey) -> impl Iterator<Item = (Id, &Source)> {
+        let others = self.devices.iter().filter(move |device| **device != key.device);
+        let ids = others.filter_map(move |device| self.by_key.get(&FileKey { device: *device, ..key }));
+        ids.filter_map(|id| self.get(*id).map(|source| (*id, source)))
+    }
+
+    /// A source's file has another key: its file system is mounted anew.
+    pub fn mounted_anew(&mut self, id: Id, file: LogFile) {
+        let Some(source) = self.sources.get_mut(&id) else { return };
+        self.by_key.remove(&source.key);
+        source.key = file.key();
+        self.by_key.insert(source.key, id);
+        self.devices.insert(source.key.device);
+        source.file = Some(file);
     }
 
     /// Takes a source out.
