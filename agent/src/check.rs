@@ -88,7 +88,9 @@ pub fn check(path: &Path, offline: bool, print: &mut dyn FnMut(&str)) -> Result<
         }
         Err(error) => problems.config.push(error.to_string()),
     }
-    if offline {
+    if let Err(error) = config.destination.read_files() {
+        problems.config.push(error);
+    } else if offline {
         print(&format!("aggregator {}: not asked (--offline)", config.destination.aggregator));
     } else {
         match ask(&config) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use clew_service::config::read;
+use clew_service::exit::ConfigError;
 use clew_service::notify::Notifier;
 use tokio::sync::{Mutex, oneshot, watch};
 use toml::Table;
@@ -88,9 +89,15 @@ impl Reloader {
         let mut in_force = self.in_force.lock().await;
         let path = self.path.clone();
         // Patterns take a moment to compile, and a file system may hang.
+        let before = in_force.config.destination.clone();
         let load = move || {
             let text = read(&path)?;
-            Config::parse(&text, &path.display().to_string()).map(|config| (config, text))
+            let config = Config::parse(&text, &path.display().to_string())?;
+            if config.destination != before {
+                // The session that there is would be given up for one that cannot be.
+                config.destination.read_files().map_err(ConfigError::new)?;
+            }
+            Ok::<_, ConfigError>((config, text))
         };
         let loaded = tokio::task::spawn_blocking(load).await.map_err(|error| error.to_string())?;
         let (config, text) = loaded.map_err(|error| error.to_string())?;

@@ -42,6 +42,17 @@ pub struct Connection {
 }
 
 impl Destination {
+    /// Whether what is shown at each connection can be read now. The error names the file.
+    pub fn read_files(&self) -> Result<(), String> {
+        if let Some(path) = &self.token_file {
+            authorization(path)?;
+        }
+        match self.aggregator.strip_prefix("https://") {
+            Some(address) => self.tls.read(address).map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Connects. The error says what to do.
     pub async fn connect(&self) -> Result<Connection, String> {
         let authorization = match self.token_file.clone() {
