@@ -8,7 +8,7 @@ use clew_aggregator::access::command::{self, TokenCommand};
 use clew_aggregator::access::keyring::Keyring;
 use clew_aggregator::backup::command::{self as backup, BackupArguments, RestoreArguments};
 use clew_aggregator::config::Config;
-use clew_aggregator::data_dir::own;
+use clew_aggregator::data_dir::{self, own};
 use clew_aggregator::pki::command::{self as pki, PkiCommand};
 use clew_aggregator::{app, space};
 use clew_service::exit::{self, ConfigError};
@@ -173,8 +173,14 @@ async fn check(config: Config) -> anyhow::Result<()> {
     let (data_dir, disk_free_min) = (config.data_dir.clone(), config.disk_free_min);
     let (grpc, http) = (config.grpc_listen, config.http_listen);
     own::refuse_root(&data_dir).map_err(|why| ConfigError::new(format!("data_dir: {why}")))?;
-    drop(app::prepare(config).await?);
+    let is_new = !data_dir.exists();
+    let prepared = app::prepare(config).await?;
     let free = space::free_bytes(&data_dir)?;
+    if is_new {
+        // A look leaves nothing behind: whoever runs it may be another user than the aggregator.
+        data_dir::unmake(&data_dir);
+    }
+    drop(prepared);
     if free < disk_free_min {
         let message = format!(
             "data_dir: {free} bytes are free under {}, limits.disk_free_min is {disk_free_min}",

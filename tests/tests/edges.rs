@@ -86,6 +86,7 @@ fn good_configs_pass_check() {
     let path = aggregator.config().to_str().expect("a UTF-8 path");
     let output = run("clew-aggregator", &["check", "--config", path], DEADLINE);
     assert!(output.status.success(), "{output:?}");
+    assert!(!aggregator.data_dir().exists(), "a look leaves nothing behind");
     aggregator.start();
     let url = aggregator.grpc_url();
     let dir = stage.path().to_str().expect("a UTF-8 path");

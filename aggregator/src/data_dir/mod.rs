@@ -62,6 +62,15 @@ pub fn make(data_dir: &Path) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Takes back what [`lock`] made, as long as nothing else is in it; with the lock in hand.
+pub fn unmake(data_dir: &Path) {
+    let removed = [partitions(data_dir), wal(data_dir)].iter().try_for_each(std::fs::remove_dir);
+    let removed = removed.and_then(|()| std::fs::remove_file(lock_path(data_dir)));
+    if let Err(error) = removed.and_then(|()| std::fs::remove_dir(data_dir)) {
+        tracing::debug!("{} stays: {error}", data_dir.display());
+    }
+}
+
 fn make_folder(dir: &Path) -> Result<(), ConfigError> {
     let made = std::fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(dir);
     made.map_err(|error| failed("make folder", dir, &error))
