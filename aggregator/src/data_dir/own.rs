@@ -45,7 +45,8 @@ pub fn open_lock(dir: &Path, name: &str) -> io::Result<File> {
 pub fn refuse_root(dir: &Path) -> Result<(), String> {
     match dir.metadata() {
         Ok(owner) if owner.uid() != 0 && rustix::process::geteuid().is_root() => Err(format!(
-            "{} belongs to user {uid}, and root would leave files in it that they cannot read: run this as that user              (setpriv --reuid={uid} --regid={gid} --clear-groups COMMAND)",
+            "{} belongs to user {uid}, and root would leave files in it that they cannot read: run this as that user \
+             (setpriv --reuid={uid} --regid={gid} --clear-groups COMMAND)",
             dir.display(),
             uid = owner.uid(),
             gid = owner.gid(),
