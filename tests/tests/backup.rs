@@ -117,7 +117,8 @@ fn a_backup_made_while_lines_come_in_comes_back_and_the_agents_go_on() {
     oracle::settle_and_verify(&api, &ids, &written, DEADLINE);
     assert!(!aggregator.data_dir().join("snapshot").exists(), "the image is gone");
 
-    agent.kill();
+    // In order, so that its state holds all that was acknowledged: after a kill it may be older than the backup.
+    assert!(agent.terminate().success(), "{}", agent.log());
     aggregator.kill();
     let listed = succeed(&aggregator, "backup", target, &["--list"]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
