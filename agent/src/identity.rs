@@ -65,6 +65,11 @@ pub fn prefix_agrees(file: &LogFile, prefix: Fingerprint) -> io::Result<bool> {
     agrees(file, 0, prefix)
 }
 
+/// Whether the file is the one of which this was shipped: it begins with `prefix`, and holds `guard` before the `frontier`.
+pub fn goes_on(file: &LogFile, prefix: Fingerprint, frontier: u64, guard: Fingerprint) -> bool {
+    prefix_agrees(file, prefix).unwrap_or(false) && guard_agrees(file, frontier, guard).unwrap_or(false)
+}
+
 /// Whether the bytes before `frontier` are those that `guard` was taken of, and the file reaches up to it.
 pub fn guard_agrees(file: &LogFile, frontier: u64, guard: Fingerprint) -> io::Result<bool> {
     if file.status()?.size < frontier {

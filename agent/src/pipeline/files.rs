@@ -11,6 +11,7 @@ use clew_proto::v1::GapReason;
 
 use super::copies::Orphan;
 use super::examine::{Examined, Request};
+use super::mount::is_stale;
 use super::source::{Begun, Ending, Id, Leaving, Mark, Phase, Source};
 use super::{Pipeline, RELIST_DELAY};
 use crate::checkpoint::Remembered;
@@ -22,7 +23,7 @@ use crate::identity;
 use crate::ship::clock::Look;
 use crate::ship::session::now_ns;
 use crate::tail::beneath::Location;
-use crate::tail::file::{FileKey, LogFile, OpenError};
+use crate::tail::file::{LogFile, OpenError};
 
 /// A vanished or rotated file that is settled is held open for this long after it last grew: a writer may still hold it.
 const QUIET: Duration = Duration::from_secs(60);
@@ -30,9 +31,6 @@ const QUIET: Duration = Duration::from_secs(60);
 const REFUSED_MAX: usize = 10_000;
 /// After hints were lost everything is looked at again, but not more often than this.
 const RECONCILE_DELAY: Duration = Duration::from_millis(200);
-
-/// So much of a file in common tells that it is the same one on another mount, also under another name.
-const MOUNTED_PREFIX_BYTES_MIN: u32 = 64;
 
 impl Pipeline {
     /// Walks all globs: the truth about which files there are.
@@ -225,37 +223,6 @@ impl Pipeline {
         self.unsaved = true;
     }
 
-    /// What was opened leads nowhere any more: another host removed the file, or its file system was exported anew (NFS). It is opened once more
-    /// if it is where it was; otherwise nobody has what was not read of it, unless a copy has.
-    pub(super) fn lose_sight(&mut self, id: Id, now: Instant) {
-        let Some(source) = self.table.get_mut(id) else { return };
-        let (prefix, acked, key) = (source.prefix, source.acked, source.key);
-        let same = LogFile::open_at(&source.location).ok().filter(|(file, _)| {
-            source.compression.is_none()
-                && file.key() == key
-                && identity::prefix_agrees(file, prefix).unwrap_or(false)
-                && identity::guard_agrees(file, acked.position, acked.guard).unwrap_or(false)
-        });
-        if let Some((file, _)) = same {
-            source.file = Some(file);
-            return;
-        }
-        tracing::warn!("{} is not there any more, with what was not read of it", source.path.display());
-        source.file = None;
-        source.ended = Some(Ending {
-            end: source.size.max(source.read.position),
-            at: now,
-            reason: GapReason::Vanished,
-            open_ended: true,
-            awaits_copy: source.copies_are_read,
-            declared: false,
-        });
-        if !source.copies_are_read && !self.finish_if_over(id) {
-            self.announce.push_back(id);
-        }
-        self.unsaved = true;
-    }
-
     /// An answer of the examining thread.
     pub(super) fn on_examined(&mut self, examined: &Examined, now: Instant) {
         self.examinations -= 1;
@@ -393,7 +360,7 @@ impl Pipeline {
             self.covered.remove(&found.status.key);
         }
         match self.table.of_key(found.status.key) {
-            Some(id) => self.found_again(id, found, now),
+            Some(id) => self.found_again(id, &found, now),
             None => self.found_new(&found, now),
         }
     }
@@ -408,7 +375,7 @@ impl Pipeline {
         }
     }
 
-    fn found_again(&mut self, id: Id, found: Found<'_>, now: Instant) {
+    fn found_again(&mut self, id: Id, found: &Found<'_>, now: Instant) {
         let Some(source) = self.table.get_mut(id) else { return };
         let moved = source.path != found.path;
         source.seen_in_pass = self.pass;
@@ -429,7 +396,7 @@ impl Pipeline {
         if moved {
             tracing::debug!("{} is {} now", source.path.display(), found.path.display());
             let location = found.location();
-            self.table.rename(id, found.path, location);
+            self.table.rename(id, found.path.clone(), location);
             self.unsaved = true;
         }
         if released && changed {
@@ -437,49 +404,6 @@ impl Pipeline {
         } else if !released && changed {
             self.look_at(id, now);
         }
-    }
-
-    /// The source whose file this is, seen through another mount: the same inode with the same bytes, where the one before is not at its place
-    /// any more.
-    fn of_other_mount(&self, file: &LogFile, path: &Path) -> Option<Id> {
-        let is_same = |source: &Source| {
-            source.compression.is_none()
-                && (source.path == path || source.prefix.length >= MOUNTED_PREFIX_BYTES_MIN)
-                && !is_at(source)
-                && identity::prefix_agrees(file, source.prefix).unwrap_or(false)
-                && identity::guard_agrees(file, source.acked.position, source.acked.guard).unwrap_or(false)
-        };
-        self.table.of_inode_elsewhere(file.key()).find(|(_, source)| is_same(source)).map(|(id, _)| id)
-    }
-
-    fn mounted_anew(&mut self, id: Id, file: LogFile, found: &Found<'_>, now: Instant) {
-        tracing::info!("{} is on another mount now, and goes on", found.path.display());
-        self.table.mounted_anew(id, file);
-        if self.table.get(id).is_some_and(|source| source.path != found.path) {
-            self.table.rename(id, found.path.clone(), found.location());
-        }
-        if let Some(source) = self.table.get_mut(id) {
-            (source.seen_in_pass, source.gone_at, source.unlinked) = (self.pass, None, false);
-            source.rotated = found.rotated;
-        }
-        self.unsaved = true;
-        self.look_at(id, now);
-    }
-
-    /// The same of a source that the checkpoint remembers.
-    fn remembered_of_other_mount(&mut self, source: &Source) -> Option<Remembered> {
-        let others = self.remembered_devices.iter().filter(|device| **device != source.key.device);
-        let key = others.map(|device| FileKey { device: *device, ..source.key }).find(|key| {
-            self.remembered.get(key).is_some_and(|remembered| {
-                let is_there = || rustix::fs::lstat(&remembered.path).is_ok_and(|stat| FileKey::of(&stat) == *key);
-                is_remembered(source, remembered)
-                    && source.compression.is_none()
-                    && (source.path == remembered.path || remembered.prefix.length >= MOUNTED_PREFIX_BYTES_MIN)
-                    && !is_there()
-            })
-        })?;
-        let remembered = self.remembered.remove(&key)?;
-        Some(Remembered { key: source.key, ..remembered })
     }
 
     fn found_new(&mut self, found: &Found<'_>, now: Instant) {
@@ -500,7 +424,9 @@ impl Pipeline {
         self.refused.remove(&found.path);
         self.unopened.remove(&found.path);
         if let Some(id) = self.of_other_mount(&file, &found.path) {
-            return self.mounted_anew(id, file, found, now);
+            self.table.mounted_anew(id, file);
+            tracing::info!("{} is on another mount now, and goes on", found.path.display());
+            return self.found_again(id, found, now);
         }
         let mut source = Source::new(found.location(), found.service().into(), file, status, now);
         let config = &self.config.sources[found.source];
@@ -575,11 +501,9 @@ impl Pipeline {
     pub(super) fn reopen_released(&mut self, id: Id) {
         let Some(source) = self.table.get_mut(id) else { return };
         let (prefix, acked, key) = (source.prefix, source.acked, source.key);
-        let opened = LogFile::open_at(&source.location).ok().filter(|(file, _)| {
-            file.key() == key
-                && identity::prefix_agrees(file, prefix).unwrap_or(false)
-                && identity::guard_agrees(file, acked.position, acked.guard).unwrap_or(false)
-        });
+        let opened = LogFile::open_at(&source.location)
+            .ok()
+            .filter(|(file, _)| file.key() == key && identity::goes_on(file, prefix, acked.position, acked.guard));
         match opened {
             Some((file, status)) => {
                 source.file = Some(file);
@@ -659,12 +583,12 @@ impl Pipeline {
 }
 
 /// Whether the source's path still leads to its file.
-fn is_at(source: &Source) -> bool {
+pub(super) fn is_at(source: &Source) -> bool {
     source.location.stat().is_ok_and(|stat| crate::tail::file::FileKey::of(&stat) == source.key)
 }
 
 /// Whether the file is the one that the checkpoint remembers under its key.
-fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
+pub(super) fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
     // Of a compressed file the aggregator's answer is checked once, when it goes on: decompressing twice would cost as much.
     let compressed = source.compression.is_some();
     // Of what was empty there is nothing to compare but its name.
@@ -673,10 +597,10 @@ fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
         && (something_known || source.path == remembered.path)
         && source.compression == remembered.compression
         && (compressed
-            || source.file.as_ref().is_some_and(|file| {
-                identity::prefix_agrees(file, remembered.prefix).unwrap_or(false)
-                    && identity::guard_agrees(file, remembered.frontier, remembered.guard).unwrap_or(false)
-            }))
+            || source
+                .file
+                .as_ref()
+                .is_some_and(|file| identity::goes_on(file, remembered.prefix, remembered.frontier, remembered.guard)))
 }
 
 /// Docker keeps more than this beside no container's log.
@@ -709,9 +633,4 @@ pub(crate) fn labels(path: &Path, location: &Location) -> Labels {
 fn end_of(source: &Source) -> Mark {
     let guard = source.file.as_ref().and_then(|file| identity::guard(file, source.size).ok()).unwrap_or_default();
     Mark { position: source.size, guard, ..Mark::default() }
-}
-
-/// The file system does not know what was opened any more (NFS).
-pub(super) fn is_stale(error: &std::io::Error) -> bool {
-    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::STALE)
 }

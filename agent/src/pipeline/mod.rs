@@ -7,6 +7,7 @@
 //! | `family` | a live file and its rotated siblings |
 //! | `copies` | the same bytes in another file: copytruncate, compression |
 //! | `examine` | how much a compressed file holds |
+//! | `mount` | file systems that go away, and other mounts of the same files |
 //! | `queue` | whose turn it is |
 //! | `turn` | one source reads one batch and hands it to the session |
 //! | `stage` | records between assembly and the batch |
@@ -31,6 +32,7 @@ mod family;
 pub(crate) mod files;
 mod keeper;
 pub(crate) mod line_reader;
+mod mount;
 mod once;
 mod queue;
 mod reload;

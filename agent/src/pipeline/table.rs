@@ -72,7 +72,7 @@ impl Table {
         source.key = file.key();
         self.by_key.insert(source.key, id);
         self.devices.insert(source.key.device);
-        source.file = Some(file);
+        (source.file, source.unlinked) = (Some(file), false);
     }
 
     /// Takes a source out.

@@ -9,7 +9,7 @@ use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
 use super::Pipeline;
 use super::catch_up::{known_bytes, portion};
-use super::files::is_stale;
+use super::mount::is_stale;
 use super::source::{Ending, Id, Leaving, Mark, Phase, Source};
 use super::stage::{Counts, Given, IdsByLine, Stage};
 use crate::assemble::{Limits, Tail};
@@ -36,7 +36,7 @@ const FIRST_BYTES: usize = 32 << 10;
 /// Lines that are taken apart and put together again come in smaller portions: records have a limit by number too.
 pub(crate) const WOVEN_BYTES_MAX: u64 = 1 << 20;
 /// A file that was cut off so soon after it last grew may have grown once more in between.
-const GREW_LATELY: Duration = Duration::from_secs(60);
+pub(super) const GREW_LATELY: Duration = Duration::from_secs(60);
 
 /// What became of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
