@@ -67,6 +67,26 @@ fn every_sample_can_be_run_with() {
     load(&all).unwrap();
 }
 
+/// What speaks TLS is otherwise as it is without.
+#[test]
+fn samples_by_tls_differ_in_nothing_else() {
+    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let values = |folder: &str| -> toml::Table {
+        std::fs::read_to_string(deploy.join(folder).join("agent.toml")).unwrap().parse().unwrap()
+    };
+    for (plain, by_tls) in [
+        ("docker", "docker/tls"),
+        ("kubernetes/base/agent", "kubernetes/components/tls"),
+        ("kubernetes/components/sidecar", "kubernetes/components/sidecar-tls"),
+    ] {
+        let mut same = values(by_tls);
+        assert!(same.remove("tls").is_some());
+        let address = same["aggregator"].as_str().unwrap().replace("https://", "http://");
+        same.insert("aggregator".into(), address.into());
+        assert_eq!(same, values(plain), "{by_tls}");
+    }
+}
+
 /// The headers of sections, and all sections and keys, commented out or not.
 fn mentioned(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut headers, mut mentioned, mut section) = (BTreeSet::new(), BTreeSet::new(), String::new());

@@ -19,13 +19,9 @@ SHOWN = ("--volume", f"{SECRETS}:/run/secrets:ro")
 
 
 def run():
-    if not (host.PACKAGES / "bin/clew-agent").exists():
-        raise host.Skipped(f"there is no {host.PACKAGES / 'bin'}: run make packages")
     engine = Engine()
     try:
-        host.step("start the engine, build the images")
-        engine.start()
-        host.command(host.ROOT / "deploy/docker/build.sh", env=engine.environment)
+        engine.start_with_images()
         for image in ("clew-aggregator", "clew-agent", "clew"):
             print(f"    {image}: user {engine.inspect(image, '.Config.User')}, {int(engine.inspect(image, '.Size')) >> 20} MiB")
         engine("network", "create", NETWORK)

@@ -46,6 +46,14 @@ class Engine:
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, done.stdout
 
+    def start_with_images(self):
+        """The same, and builds the images of this project."""
+        if not (host.PACKAGES / "bin/clew-agent").exists():
+            raise host.Skipped(f"there is no {host.PACKAGES / 'bin'}: run make packages")
+        host.step("start the engine, build the images")
+        self.start()
+        host.command(host.ROOT / "deploy/docker/build.sh", env=self.environment)
+
     def __call__(self, *arguments, check=True, **options):
         """Runs `docker`."""
         return host.command("docker", *arguments, check=check, env=self.environment, **options)

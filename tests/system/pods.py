@@ -22,16 +22,12 @@ NODE = "node-7"
 
 
 def run():
-    if not (host.PACKAGES / "bin/clew-agent").exists():
-        raise host.Skipped(f"there is no {host.PACKAGES / 'bin'}: run make packages")
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     production, shop = rendered(host.ROOT / "deploy/kubernetes/overlays/production"), rendered(with_sidecars())
     engine = Engine()
     try:
-        host.step("start the engine, build the images")
-        engine.start()
-        host.command(host.ROOT / "deploy/docker/build.sh", env=engine.environment)
+        engine.start_with_images()
         engine("network", "create", NETWORK)
         cluster = Cluster(engine, [*production, *shop])
         secrets(cluster)

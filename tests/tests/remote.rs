@@ -120,16 +120,26 @@ fn what_another_host_removes_unread_is_a_gap() {
     scene.verify();
 }
 
-#[test]
-fn a_server_that_fails_takes_nothing_with_it() {
-    let Some(mut scene) = Scene::new("remote-fails") else { return };
-    scene.remote.set(Health::Failing);
+/// Lines are written and files renamed while the server is not well.
+fn trouble(name: &str, health: Health) {
+    let Some(mut scene) = Scene::new(name) else { return };
+    scene.remote.set(health);
     scene.write(200);
     std::thread::sleep(LOOKS);
     scene.written.rotate();
     scene.write(200);
     scene.remote.set(Health::Good);
     scene.verify();
+}
+
+#[test]
+fn a_server_that_fails_takes_nothing_with_it() {
+    trouble("remote-fails", Health::Failing);
+}
+
+#[test]
+fn a_server_that_hangs_is_waited_for() {
+    trouble("remote-hangs", Health::Hanging);
 }
 
 #[test]
@@ -145,17 +155,5 @@ fn another_mount_has_the_same_files() {
     scene.written.rotate();
     scene.write(100);
     scene.agent.start();
-    scene.verify();
-}
-
-#[test]
-fn a_server_that_hangs_is_waited_for() {
-    let Some(mut scene) = Scene::new("remote-hangs") else { return };
-    scene.remote.set(Health::Hanging);
-    scene.write(200);
-    scene.written.rotate();
-    std::thread::sleep(LOOKS);
-    scene.write(200);
-    scene.remote.set(Health::Good);
     scene.verify();
 }

@@ -315,3 +315,39 @@ fn copy_folder(from: &Path, to: &Path) {
         }
     }
 }
+
+/// What would lock everybody out, or let everybody in, is refused before it is in force.
+#[test]
+fn files_that_do_no_good_are_refused() {
+    let stage = Stage::new("tls-unfit");
+    let (authority, other) = (Authority::new(&stage, "authority"), Authority::new(&stage, "other"));
+    let (server, agent) = (authority.server(&["localhost"]), authority.agent("web-1"));
+    let refused = |table: String, why: &str| {
+        let aggregator = Aggregator::new(&stage, &[]);
+        aggregator.configure(|text| text + &table);
+        let path = aggregator.config().to_str().expect("a UTF-8 path");
+        let output = process::run("clew-aggregator", &["check", "--config", path], DEADLINE);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains(why), "{why}: {told}");
+    };
+    let text = |path: &Path| path.to_str().expect("a UTF-8 path").to_owned();
+    let table = server_table(&server, &authority);
+    refused(server_table(&agent, &authority), "it is not for servers");
+    refused(table.replace(&text(&authority.ca()), &text(&server.certificate)), "is no authority's");
+    refused(
+        table.replace(&text(&authority.crl()), &text(&other.crl())),
+        "of an authority that is not in tls.client_ca",
+    );
+}
+
+#[test]
+fn who_asks_whether_it_is_let_in_is_told_for_its_host() {
+    let stage = Stage::new("tls-host");
+    let (aggregator, authority) = locked(&stage);
+    let table = client_table(&authority.ca(), Some(&authority.agent("web-1")));
+    let (own, others) =
+        ["web-1", "web-2"].map(|host| agent(&stage, &aggregator, host, &stage.folder("logs"), "", &table)).into();
+    assert_eq!(check(&own).0, Some(0));
+    let (code, said) = check(&others);
+    assert!(code == Some(1) && said.contains("may not ship for the host \"web-2\""), "{code:?} {said}");
+}

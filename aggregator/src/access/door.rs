@@ -172,31 +172,26 @@ impl Keys {
     }
 
     fn principal_of(&self, certificate: &Certificate, now_ns: i64) -> Result<Principal, Refused> {
-        let Certificate { name, hosts, number, expires_ns, era } = certificate.clone();
+        let Certificate { name, hosts, number, .. } = certificate.clone();
         if hosts.is_empty() {
             return Err(Refused::CertificateNameless { name, serial: number.serial });
         }
-        self.certificate_is_good(&name, &number, (expires_ns, era), now_ns)?;
-        Ok(Principal { name, scopes: vec![Scope::Ingest], hosts, proof: Proof::Certificate(number, expires_ns, era) })
+        self.certificate_is_good(certificate, now_ns)?;
+        let proof = Proof::Certificate(Box::new(certificate.clone()));
+        Ok(Principal { name, scopes: vec![Scope::Ingest], hosts, proof })
     }
 
     /// The handshake has seen to that; sessions last longer than it.
-    fn certificate_is_good(
-        &self,
-        name: &str,
-        number: &Number,
-        (expires_ns, era): (i64, u64),
-        now_ns: i64,
-    ) -> Result<(), Refused> {
-        let (name, serial) = (name.to_owned(), number.serial.clone());
+    fn certificate_is_good(&self, certificate: &Certificate, now_ns: i64) -> Result<(), Refused> {
+        let (name, serial) = (certificate.name.clone(), certificate.number.serial.clone());
         match &self.certificates {
-            Some(revoked) if !revoked.contains(number) => {}
+            Some(revoked) if !revoked.contains(&certificate.number) => {}
             _ => return Err(Refused::CertificateRevoked { name, serial }),
         }
-        if era != self.era {
+        if certificate.era != self.era {
             return Err(Refused::CertificateStale { name, serial });
         }
-        if expires_ns <= now_ns { Err(Refused::CertificateExpired { name, serial }) } else { Ok(()) }
+        if certificate.expires_ns <= now_ns { Err(Refused::CertificateExpired { name, serial }) } else { Ok(()) }
     }
 }
 
@@ -299,9 +294,7 @@ impl Door {
         match &principal.proof {
             Proof::None if keys.locks.locks(scope) => Err(Refused::Missing),
             Proof::None => Ok(()),
-            Proof::Certificate(number, expires_ns, era) => {
-                keys.certificate_is_good(&principal.name, number, (*expires_ns, *era), clock::now_ns())
-            }
+            Proof::Certificate(certificate) => keys.certificate_is_good(certificate, clock::now_ns()),
             Proof::Token(id) => {
                 let token = keys.token(id).ok_or(Refused::Unknown)?;
                 principal_of(token, scope, clock::now_ns()).map(drop)

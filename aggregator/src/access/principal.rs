@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use clew_service::tls::certificate::Number;
+use clew_service::tls::certificate::Certificate;
 use serde::{Deserialize, Serialize};
 
 /// What a token or a certificate opens.
@@ -58,8 +58,8 @@ pub enum Proof {
     None,
     /// By a token, which has this ID.
     Token(String),
-    /// By a certificate, which is good until then, nanoseconds since the epoch; and in which era of the authorities.
-    Certificate(Number, i64, u64),
+    /// By a certificate.
+    Certificate(Box<Certificate>),
 }
 
 /// Whose an agent is. It stays the same when a token's secret or a certificate is renewed.
@@ -136,7 +136,7 @@ impl fmt::Display for Principal {
         match &self.proof {
             Proof::None => out.write_str("anybody"),
             Proof::Token(id) => write!(out, "token {} ({id})", self.name),
-            Proof::Certificate(number, ..) => write!(out, "certificate {} ({})", self.name, number.serial),
+            Proof::Certificate(shown) => write!(out, "certificate {} ({})", self.name, shown.number.serial),
         }
     }
 }

@@ -36,8 +36,17 @@ pub fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer
 
 /// The authorities of a file; at least one.
 pub fn authorities(key: &'static str, path: &Path) -> Result<RootCertStore, FileError> {
+    roots(key, path, certificates(key, path)?)
+}
+
+/// The authorities that these certificates of a file are.
+pub fn roots(
+    key: &'static str,
+    path: &Path,
+    certificates: Vec<CertificateDer<'static>>,
+) -> Result<RootCertStore, FileError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(key, path)? {
+    for certificate in certificates {
         roots
             .add(certificate)
             .map_err(|error| FileError::new(key, path, format!("one of its certificates: {error}")))?;

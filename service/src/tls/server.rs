@@ -66,8 +66,8 @@ impl Server {
         let (mut grpc, revoked) = match &files.client_ca {
             None => (http.clone(), Vec::new()),
             Some(ca) => {
-                let roots = pem::authorities("tls.client_ca", ca)?;
                 authorities = pem::certificates("tls.client_ca", ca)?;
+                let roots = pem::roots("tls.client_ca", ca, authorities.clone())?;
                 let names = authorities.iter().map(|authority| certificate::authority(authority));
                 let names: Vec<Vec<u8>> =
                     names.collect::<Result<_, _>>().map_err(|why| FileError::new("tls.client_ca", ca, why))?;
