@@ -69,7 +69,7 @@ struct RawLimits {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSource {
-    service: String,
+    service: Option<String>,
     include: Vec<String>,
     #[serde(default)]
     exclude: Vec<String>,
@@ -345,8 +345,13 @@ fn limits(raw: &RawLimits) -> Result<Limits, ConfigError> {
     Ok(limits)
 }
 
+/// What a capture of this name says is the service, unless `service` says something else.
+const SERVICE: &str = "service";
+
 fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
-    let name = &raw.service;
+    let is_named = raw.service.is_some();
+    let service = raw.service.unwrap_or_else(|| format!("{{{SERVICE}}}"));
+    let name = &service;
     if name.is_empty() {
         return Err(ConfigError::new("a [[source]] has an empty service"));
     }
@@ -362,7 +367,8 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
         }
         let is_known = |name: &str| pattern.captures().any(|known| known == name) || origin::NAMES.contains(&name);
         if let Some(missing) = placeholders(name).find(|capture| !is_known(capture)) {
-            return Err(in_source(format!("include {:?} captures no {{{missing}}}", pattern.text())));
+            let help = if is_named { "" } else { "; write that where the path has it, or name the service with `service`" };
+            return Err(in_source(format!("include {:?} captures no {{{missing}}}{help}", pattern.text())));
         }
     }
     let exclude = Exclude::new(&raw.exclude).map_err(in_source)?;
@@ -391,7 +397,7 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
         symlinks: raw.symlinks,
         ignore_older: raw.ignore_older.map(|span| span.0),
         start_at: raw.start_at.unwrap_or_default(),
-        service: raw.service,
+        service,
     })
 }
 
@@ -456,6 +462,11 @@ mod tests {
                 "source \"{x}\": include \"/a/{y}.log\" captures no {x}",
             ),
             (
+                "[[source]]\ninclude=['/a/{service}.log', '/b']",
+                "source \"{service}\": include \"/b\" captures no {service}; write that where the path has it, or name the \
+                 service with `service`",
+            ),
+            (
                 "[[source]]\nservice='b'\ninclude=['/a']\n[source.attach]\nbegin='('",
                 "source \"b\": attach.begin \"(\" is no regular expression: unclosed group",
             ),
@@ -473,5 +484,7 @@ mod tests {
             assert_eq!(check(&whole).unwrap_err(), error);
         }
         assert!(check("[[source]]\nservice='b'\ninclude=['/a/[.log']").unwrap_err().contains("/a/[.log"));
+        let config = check("[[source]]\ninclude=['/a/{service}.log']").unwrap();
+        assert_eq!(config.sources.last().map(|source| source.service.as_str()), Some("{service}"));
     }
 }

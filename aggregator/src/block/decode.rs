@@ -12,6 +12,7 @@ use super::container::{Corrupt, PLAIN_BYTES_MAX, Reader, Unzstd};
 use super::encode::{ATTACHED, Column, LINES_STEP, MAGIC};
 use super::overlay::Hidden;
 use super::spelling::{Form, SpelledId};
+use super::tally::Tally;
 use super::varint::{take, take_bytes, take_signed};
 use crate::id::Canonical;
 use crate::record::Record;
@@ -79,6 +80,15 @@ impl<'a> Payload<'a> {
     /// Of each of `records` records.
     pub fn flags(&self, records: usize, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
         self.bytes(Column::Flags, records, unzstd)
+    }
+
+    /// How many of the `records` records by minute and severity; none when only the columns tell.
+    pub fn tally(&self, records: usize, unzstd: &mut Unzstd) -> Result<Option<Tally>, Corrupt> {
+        if !self.0.has(Column::Tally as u8) {
+            return Ok(None);
+        }
+        let plain = self.0.plain(Column::Tally as u8, unzstd)?;
+        Tally::decode(&plain, records).map(Some).ok_or(Corrupt::Column(Column::Tally as u8))
     }
 
     /// How many IDs each of `records` records has, and where in the dictionary of `ids` entries they stand.
@@ -311,6 +321,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use proptest::prelude::*;
 
     use super::super::columns::{IdIndex, Range};
@@ -318,6 +330,8 @@ mod tests {
     use super::*;
     use crate::batch::{Batch, strategy};
     use crate::block::mask::Mask;
+    use crate::block::tally;
+    use crate::block::view::View;
 
     fn source(host: &str) -> Arc<Source> {
         Arc::new(Source {
@@ -360,6 +374,9 @@ mod tests {
                 let found = columns.materialise(&columns.find(&wanted));
                 prop_assert_eq!(payload.find(&wanted, &mut Unzstd::default()).unwrap(), found);
             }
+            let unzstd = RefCell::default();
+            let tally = View::sealed(&sealed.payload, &unzstd).unwrap().tally().unwrap();
+            prop_assert_eq!(tally, Tally::of(&columns.times, &columns.severities));
         }
 
         #[test]
@@ -428,7 +445,31 @@ mod tests {
             payload[body..].copy_from_slice(&sum);
             if let Ok(payload) = Payload::open(&payload) {
                 let _ = payload.columns(&mut Unzstd::default());
+                let _ = payload.tally(columns.records(), &mut Unzstd::default());
             }
+        }
+    }
+
+    #[test]
+    fn a_tally_is_stored_if_it_is_short() {
+        for (step, is_there) in [(1, true), (tally::MINUTE_NS, false)] {
+            let of_each = |value: u8| vec![value; 40];
+            let batch = Batch {
+                end: 80,
+                lengths: vec![2; 40],
+                times: (0..40).map(|record| record * step).collect(),
+                severities: of_each(3),
+                flags: of_each(0),
+                id_counts: of_each(0),
+                raw: b"x\n".repeat(40),
+                ..Batch::default()
+            };
+            let columns = columns(&[(source("a"), batch)]);
+            let sealed = Encoder::default().seal(&columns);
+            let unzstd = &mut Unzstd::default();
+            let stored = Payload::open(&sealed.payload).unwrap().tally(40, unzstd).unwrap();
+            assert_eq!(stored, is_there.then(|| Tally::of(&columns.times, &columns.severities)));
+            assert_eq!(sealed.summary.tally, stored);
         }
     }
 

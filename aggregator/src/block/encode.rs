@@ -7,6 +7,7 @@ use super::container::{Writer, Zstd};
 use super::overlay::{Hidden, Hider, Spellings, VERBATIM};
 use super::spelling::Form;
 use super::standing::Standing;
+use super::tally::Tally;
 use super::tokens::Words;
 use super::varint::{put, put_bytes, put_signed};
 use crate::id::Canonical;
@@ -49,6 +50,8 @@ pub enum Column {
     Labels = 13,
     /// Nothing; that it is there says that hidden times and IDs stand apart (`overlay::Hidden`).
     Apart = 14,
+    /// How many records by minute and severity (`tally`); absent when that is hardly shorter than the columns.
+    Tally = 15,
 }
 
 /// A sealed block: the payload, and what the index wants to know of it.
@@ -75,6 +78,8 @@ pub struct Summary {
     pub raw_bytes: u64,
     /// Records of each severity.
     pub severities: [u64; SEVERITIES],
+    /// By minute as well; none when that is hardly shorter than the columns.
+    pub tally: Option<Tally>,
     /// Distinct hosts.
     pub hosts: Vec<String>,
     /// The distinct transaction IDs, each with its share of the block.
@@ -162,6 +167,9 @@ impl Encoder {
             table.add(Column::Labels as u8, &labels(columns), &mut small);
         }
         table.add_plain(Column::Apart as u8, &[]);
+        if let Some(tally) = &summary.tally {
+            table.add(Column::Tally as u8, &tally.encode(), &mut small);
+        }
         table.add(Column::Raw as u8, &self.raw, &mut Zstd { compressor: &mut self.zstd_raw, stored: &mut self.stored });
         Sealed { payload: table.finish(MAGIC), summary, words }
     }
@@ -194,6 +202,7 @@ pub fn summarise(columns: &Columns) -> Summary {
         time_max: columns.times.iter().copied().max().unwrap_or_default(),
         records: columns.records() as u64,
         raw_bytes: columns.file_bytes(),
+        tally: Some(Tally::of(&columns.times, &columns.severities)).filter(|tally| tally.is_short(columns.records())),
         ..Summary::default()
     };
     for source in &columns.sources {

@@ -11,6 +11,7 @@
 //! | `container` | encoded columns with a table and a checksum |
 //! | `encode` | columns to payload |
 //! | `decode` | payload to the columns that a reader asks for |
+//! | `tally` | how many records, by minute and severity |
 //! | `word_filter` | which words a sealed block may hold |
 //! | `mask` | which records of a block |
 //! | `view` | one block as a query reads it |
@@ -24,6 +25,7 @@ pub mod mask;
 pub mod overlay;
 pub mod spelling;
 pub mod standing;
+pub mod tally;
 pub mod tokens;
 pub mod transactions;
 pub mod varint;

@@ -11,6 +11,7 @@ use super::container::{Corrupt, Unzstd};
 use super::decode::Payload;
 use super::overlay::{self, Hidden, TimeText, VERBATIM};
 use super::spelling::SpelledId;
+use super::tally::Tally;
 use crate::source::Source;
 
 /// A block; see the module.
@@ -130,6 +131,16 @@ impl<'a> View<'a> {
                 get(&self.severities, || payload.severities(records, &mut unzstd.borrow_mut())).map(Vec::as_slice)
             }
         }
+    }
+
+    /// How many of all its records by minute and severity.
+    pub fn tally(&self) -> Result<Tally, Corrupt> {
+        if let From::Sealed(payload, unzstd) = &self.from
+            && let Some(tally) = payload.tally(self.records()?, &mut unzstd.borrow_mut())?
+        {
+            return Ok(tally);
+        }
+        Ok(Tally::of(self.times()?, self.severities()?))
     }
 
     fn flags(&self) -> Result<&[u8], Corrupt> {

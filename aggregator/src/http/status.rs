@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::answer;
 use super::api::Api;
-use super::arguments;
+use super::arguments::{self, Arguments};
 use super::problem::Problem;
 use crate::backup::last::{self, Last};
 use crate::catalog::registry::{self, Agent, SourceEntry};
@@ -33,9 +33,11 @@ pub async fn retire(
     State(api): State<Api>,
     id: Result<Path<Uuid>, PathRejection>,
     headers: HeaderMap,
+    arguments: Arguments,
 ) -> Result<Json<Value>, Problem> {
     let _timer = api.timer("/api/v1/admin/agents/{id}/retire");
     arguments::require_json(&headers)?;
+    arguments.read::<Value>(&[])?;
     let Path(id) = id.map_err(|error| Problem::BadParameter { name: "id", detail: error.body_text() })?;
     let now = clock::now_ns();
     tokio::task::spawn_blocking(move || {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::candidates::Candidate;
+use super::pace::Pace;
 use super::scan::{Collector, Found};
 use crate::index::find::FindError;
 use crate::record::Record;
@@ -96,6 +97,8 @@ impl Around {
 impl Collector for Around {
     /// The earliest time of each file, and records.
     type Part = (Vec<(usize, i64)>, Vec<(Place, Record)>);
+
+    const PACE: Pace = Pace::new(4, 64);
 
     fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError> {
         let indexes: Vec<u32> = block.found.iter().map(|record| record as u32).collect();

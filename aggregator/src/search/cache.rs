@@ -1,5 +1,5 @@
 //! Decoded blocks of partitions, within a budget of bytes. Only blocks in which something was found are kept: what is looked at once
-//! in passing displaces nothing. Beside them, and far smaller, tallies of those that a histogram has decoded.
+//! in passing displaces nothing. Beside them, and far smaller, tallies of those that a histogram has looked at.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tantivy::index::SegmentId;
 
-use super::tally::Tally;
 use crate::block::columns::Columns;
+use crate::block::tally::Tally;
 
 /// A block for ever: segments do not change.
 pub type Key = (SegmentId, u32);
@@ -16,7 +16,13 @@ pub type Key = (SegmentId, u32);
 /// See the module.
 pub struct BlockCache {
     columns: Cache<Key, Arc<Columns>, Bytes>,
-    tallies: Cache<Key, Arc<Tally>, Bytes>,
+    tallies: Cache<Key, Arc<ServiceTally>, Bytes>,
+}
+
+/// The tally of a block, and the service of its records.
+pub struct ServiceTally {
+    pub service: Arc<str>,
+    pub tally: Tally,
 }
 
 /// Tallies get this share of the bytes.
@@ -31,9 +37,9 @@ impl Weighter<Key, Arc<Columns>> for Bytes {
     }
 }
 
-impl Weighter<Key, Arc<Tally>> for Bytes {
-    fn weight(&self, _key: &Key, tally: &Arc<Tally>) -> u64 {
-        tally.memory_bytes() as u64
+impl Weighter<Key, Arc<ServiceTally>> for Bytes {
+    fn weight(&self, _key: &Key, known: &Arc<ServiceTally>) -> u64 {
+        (size_of::<ServiceTally>() + known.service.len() + known.tally.memory_bytes()) as u64
     }
 }
 
@@ -58,11 +64,11 @@ impl BlockCache {
         self.columns.insert(key, Arc::clone(columns));
     }
 
-    pub fn tally(&self, key: &Key) -> Option<Arc<Tally>> {
+    pub fn tally(&self, key: &Key) -> Option<Arc<ServiceTally>> {
         self.tallies.get(key)
     }
 
-    pub fn insert_tally(&self, key: Key, tally: &Arc<Tally>) {
+    pub fn insert_tally(&self, key: Key, tally: &Arc<ServiceTally>) {
         self.tallies.insert(key, Arc::clone(tally));
     }
 

@@ -1,18 +1,17 @@
 //! How many records, by time and by one field. A block that lies whole in one bucket, and whose records the query takes or leaves as a
-//! whole, is counted from its document: nothing of it is decoded. One that reaches over a bucket's end is decoded once, and counted from
-//! its tally from then on.
+//! whole, is counted from its document: nothing of it is decoded. One that reaches over a bucket's end is counted from its tally.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::cache::BlockCache;
+use super::cache::{BlockCache, ServiceTally};
 use super::candidates::{Candidate, Place};
 use super::scan::{Collector, Found, Scan};
 use super::statistics::bucket;
-use super::tally::{self, Tally};
 use crate::block::columns::SEVERITIES;
+use crate::block::tally::{self, Tally};
 use crate::head::view::HeldBlock;
 use crate::index::find::FindError;
 use crate::query::dimension::Dimension;
@@ -79,13 +78,13 @@ impl Histogram {
             |block: &Candidate| is_whole(block) && bucket(block.time_min, interval) == bucket(block.time_max, interval);
         let mut sums = Sums::default();
         self.blocks_counted += scan.take_documents(is_of_one_bucket, |block, service, severities| {
-            sums.add(self.service_of(service), bucket(block.time_min, interval), severities);
+            let sums = sums.of(self.service_of(service)).entry(bucket(block.time_min, interval)).or_default();
+            sums.iter_mut().zip(severities).for_each(|(sum, records)| *sum += records);
         })?;
         if interval % tally::MINUTE_NS == 0 {
             self.tallied = Some(levels);
-            self.blocks_counted += scan.take_tallies(cache, is_whole, |tally| {
-                let service = self.service_of(&tally.service);
-                tally.minutes().for_each(|(minute, records)| sums.add(service, bucket(minute, interval), records));
+            self.blocks_counted += scan.take_tallies(cache, is_whole, |service, tally| {
+                sums.add(self.service_of(service), tally, interval);
             });
         }
         self.count_sums(&sums, levels);
@@ -118,9 +117,15 @@ impl Histogram {
 struct Sums(HashMap<Vec<u8>, HashMap<i64, [u64; SEVERITIES]>>);
 
 impl Sums {
-    fn add<N: Copy + Into<u64>>(&mut self, service: &str, bucket: i64, severities: &[N; SEVERITIES]) {
-        let sums = self.0.entry_ref(service.as_bytes()).or_default().entry(bucket).or_default();
-        sums.iter_mut().zip(severities).for_each(|(sum, records)| *sum += (*records).into());
+    fn of(&mut self, service: &str) -> &mut HashMap<i64, [u64; SEVERITIES]> {
+        self.0.entry_ref(service.as_bytes()).or_default()
+    }
+
+    fn add(&mut self, service: &str, tally: &Tally, interval_ns: i64) {
+        let sums = self.of(service);
+        for (minute, severity, records) in tally.counts() {
+            sums.entry(bucket(minute, interval_ns)).or_default()[severity] += records;
+        }
     }
 }
 
@@ -141,7 +146,7 @@ fn levels_alone(predicate: &Predicate) -> Option<u16> {
 
 /// What is counted of one block.
 pub enum Part {
-    Tally(Arc<Tally>, u16),
+    Tally(Arc<ServiceTally>, u16),
     /// By series, then by bucket.
     Counts(HashMap<Vec<u8>, HashMap<i64, u64>>),
 }
@@ -155,9 +160,10 @@ impl Collector for Histogram {
 
     fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError> {
         if let Some(levels) = self.tallied.filter(|_| block.is_whole) {
-            let tally = Arc::new(Tally::of(&block.view)?);
-            block.keep_tally(&tally);
-            return Ok(Part::Tally(tally, levels));
+            let service = block.view.sources()?.first().map_or("", |source| &source.service);
+            let known = Arc::new(ServiceTally { service: service.into(), tally: block.view.tally()? });
+            block.keep_tally(&known);
+            return Ok(Part::Tally(known, levels));
         }
         let times = block.view.times()?;
         let mut counts: HashMap<Vec<u8>, HashMap<i64, u64>> = HashMap::new();
@@ -183,12 +189,9 @@ impl Collector for Histogram {
 
     fn take(&mut self, part: Self::Part) {
         match part {
-            Part::Tally(tally, levels) => {
+            Part::Tally(known, levels) => {
                 let mut sums = Sums::default();
-                let service = self.service_of(&tally.service);
-                for (minute, records) in tally.minutes() {
-                    sums.add(service, bucket(minute, self.interval_ns), records);
-                }
+                sums.add(self.service_of(&known.service), &known.tally, self.interval_ns);
                 self.count_sums(&sums, levels);
             }
             Part::Counts(counts) => {

@@ -7,11 +7,11 @@
 //! | --- | --- |
 //! | `candidates` | the blocks that the index leaves, and their times |
 //! | `cache` | decoded blocks, within a budget of bytes |
+//! | `pace` | how many blocks the next slice has |
 //! | `scan` | goes through the candidates, slice by slice |
 //! | `newest` | the newest or oldest records |
 //! | `around` | what stands around one record in its file |
 //! | `histogram` | how many, by time |
-//! | `tally` | how many records of a block, by minute and severity |
 //! | `facets` | the values of fields |
 //! | `statistics` | numbers, by groups |
 
@@ -21,6 +21,6 @@ pub mod candidates;
 pub mod facets;
 pub mod histogram;
 pub mod newest;
+pub mod pace;
 pub mod scan;
 pub mod statistics;
-pub mod tally;

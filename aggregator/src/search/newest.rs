@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::candidates::Candidate;
+use super::pace::Pace;
 use super::scan::{Collector, Found, Order};
 use crate::index::find::FindError;
 use crate::record::Record;
@@ -100,6 +101,9 @@ impl Newest {
 
 impl Collector for Newest {
     type Part = Vec<(Key, Record)>;
+
+    /// Who wants few records waits for few blocks, and no slice holds the records of many.
+    const PACE: Pace = Pace::new(4, 64);
 
     fn part(&self, block: Found<'_>) -> Result<Self::Part, FindError> {
         let mut wanted: Vec<usize> = block.found.iter().collect();

@@ -2,26 +2,22 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::cache::{BlockCache, Key};
+use super::cache::{BlockCache, Key, ServiceTally};
 use super::candidates::{self, Candidate, Place};
-use super::tally::Tally;
+use super::pace::{Pace, thread_cpu};
 use crate::block::columns::Columns;
 use crate::block::mask::Mask;
+use crate::block::tally::Tally;
 use crate::block::view::View;
 use crate::head::view::{Head, HeldBlock, Snapshot};
 use crate::index::find::{self, FindError};
 use crate::query::evaluate::evaluate;
 use crate::query::narrow::Narrow;
 use crate::query::predicate::Predicate;
-
-/// Blocks of the first slice. The next ones are twice as large each: who wants few records waits for few blocks.
-const SLICE_BLOCKS_FIRST: usize = 4;
-/// Blocks of a slice at most: some milliseconds.
-const SLICE_BLOCKS_MAX: usize = 64;
 
 /// Which records come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +42,8 @@ pub struct Scan {
     /// In the order in which they are looked at.
     candidates: Vec<Candidate>,
     next: usize,
-    slice_blocks: usize,
+    /// None before the first slice.
+    pace: Option<Pace>,
     progress: Progress,
 }
 
@@ -69,6 +66,9 @@ pub struct Progress {
 pub trait Collector: Send + Sync {
     /// What is made of one block, on whichever thread.
     type Part: Send;
+
+    /// How many blocks its slices have.
+    const PACE: Pace = Pace::new(64, 4_096);
 
     /// Looks at what the index and earlier searches tell, before the first slice.
     fn begin(&mut self, _scan: &mut Scan, _cache: &BlockCache) -> Result<(), FindError> {
@@ -133,7 +133,7 @@ impl Scan {
             Order::Oldest => candidates.sort_unstable_by_key(|block| (block.time_min, block.place)),
         }
         let progress = Progress { blocks: candidates.len(), ..Progress::default() };
-        Ok(Self { wanted, snapshot, candidates, next: 0, slice_blocks: SLICE_BLOCKS_FIRST, progress })
+        Ok(Self { wanted, snapshot, candidates, next: 0, pace: None, progress })
     }
 
     /// What is looked for.
@@ -141,20 +141,31 @@ impl Scan {
         &self.wanted
     }
 
-    /// Takes the blocks out that `is_wanted` and whose tallies are known, and tells these; how many.
+    /// Takes the blocks out that `is_wanted` and whose tallies are known, and tells these with their services; how many.
     pub(super) fn take_tallies(
         &mut self,
         cache: &BlockCache,
         is_wanted: impl Fn(&Candidate) -> bool,
-        mut tell: impl FnMut(&Tally),
+        mut tell: impl FnMut(&str, &Tally),
     ) -> usize {
         let before = self.candidates.len();
         self.candidates.retain(|candidate| {
-            let Place::Disk(partition, segment, doc) = candidate.place else { return true };
-            let readers = self.snapshot.partitions[partition].searcher.segment_readers();
-            let tally = is_wanted(candidate).then(|| cache.tally(&(readers[segment].segment_id(), doc))).flatten();
-            tally.as_deref().into_iter().for_each(&mut tell);
-            tally.is_none()
+            if !is_wanted(candidate) {
+                return true;
+            }
+            match candidate.place {
+                Place::Head(index) => {
+                    let HeldBlock::Sealed(block) = &self.snapshot.head[index] else { return true };
+                    let Some(tally) = &block.summary.tally else { return true };
+                    tell(&block.service, tally);
+                }
+                Place::Disk(partition, segment, doc) => {
+                    let readers = self.snapshot.partitions[partition].searcher.segment_readers();
+                    let Some(known) = cache.tally(&(readers[segment].segment_id(), doc)) else { return true };
+                    tell(&known.service, &known.tally);
+                }
+            }
+            false
         });
         before - self.candidates.len()
     }
@@ -176,8 +187,8 @@ impl Scan {
 
     /// Looks at the next blocks, side by side on the thread pool that this is called on.
     pub fn slice<C: Collector>(&mut self, shared: &Shared<'_>, collector: &mut C) -> Result<Step, FindError> {
-        let end = self.candidates.len().min(self.next + self.slice_blocks);
-        self.slice_blocks = SLICE_BLOCKS_MAX.min(self.slice_blocks * 2);
+        let mut pace = self.pace.unwrap_or(C::PACE);
+        let end = self.candidates.len().min(self.next + pace.blocks());
         let is_late = || shared.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         let parts: Vec<_> = self.candidates[self.next..end]
             .par_iter()
@@ -185,14 +196,18 @@ impl Scan {
                 if is_late() || collector.has_enough(candidate) {
                     Ok(None)
                 } else {
-                    self.look(candidate, shared, collector)
-                        .map_or_else(|error| self.damaged(candidate, error), Ok)
-                        .map(Some)
+                    let begin = thread_cpu();
+                    let looked = self
+                        .look(candidate, shared, collector)
+                        .map_or_else(|error| self.damaged(candidate, error), Ok)?;
+                    Ok(Some((looked, thread_cpu().saturating_sub(begin))))
                 }
             })
             .collect::<Result<_, FindError>>()?;
+        let mut cpu = Duration::ZERO;
         for part in parts {
-            let Some(looked) = part else { break };
+            let Some((looked, its_cpu)) = part else { break };
+            cpu += its_cpu;
             looked.part.into_iter().for_each(|part| collector.take(part));
             self.next += 1;
             self.progress.blocks_scanned += 1;
@@ -200,6 +215,8 @@ impl Scan {
             self.progress.records_scanned += looked.records;
             self.progress.bytes_scanned += looked.bytes;
         }
+        pace.took(cpu);
+        self.pace = Some(pace);
         Ok(match self.next() {
             None => Step::Done,
             Some(next) if collector.has_enough(next) => Step::Done,
@@ -277,7 +294,7 @@ impl Scan {
 
 impl Found<'_> {
     /// Keeps the block's tally for later searches.
-    pub fn keep_tally(&self, tally: &Arc<Tally>) {
+    pub fn keep_tally(&self, tally: &Arc<ServiceTally>) {
         if let Some((cache, key)) = self.keep {
             cache.insert_tally(key, tally);
         }

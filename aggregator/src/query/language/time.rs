@@ -107,7 +107,13 @@ fn unit_ns(unit: &str) -> Option<i128> {
 
 fn epoch(text: &str) -> Option<When> {
     let by_size = |number| EPOCH_UNITS.iter().find(|(below, _)| number < *below).map(|(_, unit_ns)| *unit_ns);
-    Some(When::At(saturate(scaled(text, by_size)?)))
+    // Programs write large numbers so.
+    let plain = text.contains(['e', 'E']).then(|| text.parse::<f64>().ok().filter(|number| number.is_finite()));
+    let plain = match plain {
+        Some(number) => number?.to_string(),
+        None => text.to_owned(),
+    };
+    Some(When::At(saturate(scaled(&plain, by_size)?)))
 }
 
 /// A decimal number in nanoseconds; the unit is asked for with its whole part. What is less than a nanosecond is cut off.
@@ -184,6 +190,8 @@ mod tests {
             ("1795601702", When::At(AT)),
             ("1795601702.25", When::At(AT + 250_000_000)),
             ("1795601702123", When::At(AT + 123_000_000)),
+            ("1.795601702e9", When::At(AT)),
+            ("1.795601702123E+12", When::At(AT + 123_000_000)),
             ("1795601702123456", When::At(AT + 123_456_000)),
             ("1795601702123456789", When::At(AT + 123_456_789)),
             ("99999999999999999999999999999999999999999999", When::At(i64::MAX)),
