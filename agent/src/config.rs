@@ -367,7 +367,8 @@ fn source(raw: RawSource) -> Result<SourceConfig, ConfigError> {
         }
         let is_known = |name: &str| pattern.captures().any(|known| known == name) || origin::NAMES.contains(&name);
         if let Some(missing) = placeholders(name).find(|capture| !is_known(capture)) {
-            let help = if is_named { "" } else { "; write that where the path has it, or name the service with `service`" };
+            let help =
+                if is_named { "" } else { "; write that where the path has it, or name the service with `service`" };
             return Err(in_source(format!("include {:?} captures no {{{missing}}}{help}", pattern.text())));
         }
     }

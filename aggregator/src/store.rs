@@ -49,8 +49,10 @@ pub struct Store {
     tail_turn: Arc<Semaphore>,
 }
 
-/// Threads that work out answers: more than there are cores, because some of them wait for the disk.
-const SEARCH_THREADS: usize = 8;
+/// Threads that work out answers, for each core: some of them wait for the disk.
+const SEARCH_THREADS_PER_CORE: usize = 2;
+/// So many at least.
+const SEARCH_THREADS_MIN: usize = 4;
 /// So many may follow what comes in.
 pub const TAILS_MAX: usize = 1_000;
 /// So many NDJSON answers of searches may be on their way.
@@ -89,9 +91,10 @@ impl Store {
         tallies: Arc<TallyCache>,
         tail: Arc<Tail>,
     ) -> Result<Self, rayon::ThreadPoolBuildError> {
-        let search =
-            ThreadPoolBuilder::new().num_threads(SEARCH_THREADS).thread_name(|index| format!("search-{index}"));
-        let turns = Arc::new(Semaphore::new(SEARCH_THREADS));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = SEARCH_THREADS_MIN.max(cores * SEARCH_THREADS_PER_CORE);
+        let search = ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("search-{index}"));
+        let turns = Arc::new(Semaphore::new(threads));
         Ok(Self {
             head,
             registry,

@@ -12,6 +12,7 @@
 | `provisioned` | scenario: the Ansible role, twice, an upgrade, a rollback |
 | `engine`, `containers` | a Docker engine of our own; scenario: images, sidecar, host agent, a job, compose |
 | `kubernetes` | scenario: every overlay against the published schemas |
+| `openapi`, `openapi_hooks` | scenario: schemathesis finds nothing that `/openapi.json` does not say |
 | `pods` | scenario: the production overlay and a sidecar's, run by that engine in a kubelet's place |
 
 Needs root on a Debian or Ubuntu machine, and the packages of `make packages`. What is missing is installed with apt-get and pip; where
@@ -26,7 +27,7 @@ import traceback
 
 import host
 
-SCENARIOS = ["packages", "kubernetes", "installed", "provisioned", "containers", "pods"]
+SCENARIOS = ["packages", "openapi", "kubernetes", "installed", "provisioned", "containers", "pods"]
 
 
 def main(names):

@@ -107,13 +107,27 @@ impl<'a> Payload<'a> {
 
     /// Fills in the lengths and raw bytes of at least the first `wanted` records.
     fn raw(&self, columns: &mut Columns, wanted: usize, unzstd: &mut Unzstd) -> Result<(), Corrupt> {
-        (columns.raw, columns.lengths) = self.text(columns.times.len(), wanted, unzstd)?;
+        (columns.raw, columns.lengths) = self.prefix(columns.times.len(), wanted, unzstd)?;
         columns.extents = self.extents(&columns.lengths, unzstd)?;
         Ok(())
     }
 
+    /// The overlaid bytes of all records.
+    pub fn text(&self, unzstd: &mut Unzstd) -> Result<Vec<u8>, Corrupt> {
+        self.0.plain(Column::Raw as u8, unzstd)
+    }
+
+    /// Of each of the `records` records whose overlaid or restored bytes these are.
+    pub fn lengths(&self, raw: &[u8], records: usize, unzstd: &mut Unzstd) -> Result<Vec<u32>, Corrupt> {
+        let malformed = || Corrupt::Column(Column::Lines as u8);
+        let plain = self.0.plain(Column::Lines as u8, unzstd)?;
+        let mut input = &plain[..];
+        (0..records.div_ceil(LINES_STEP)).try_for_each(|_| take(&mut input).map(drop)).ok_or_else(malformed)?;
+        lengths(raw, records, input).ok_or_else(malformed)
+    }
+
     /// The overlaid bytes, and the lengths, of at least the first `wanted` of the block's `records` records.
-    pub fn text(&self, records: usize, wanted: usize, unzstd: &mut Unzstd) -> Result<(Vec<u8>, Vec<u32>), Corrupt> {
+    fn prefix(&self, records: usize, wanted: usize, unzstd: &mut Unzstd) -> Result<(Vec<u8>, Vec<u32>), Corrupt> {
         let malformed = || Corrupt::Column(Column::Lines as u8);
         let plain = self.0.plain(Column::Lines as u8, unzstd)?;
         let mut input = &plain[..];

@@ -1,5 +1,8 @@
 //! Which records of a block: one bit each.
 
+/// Below one record in so many, each is better looked at by itself than the block as a whole.
+const SPARSE: usize = 8;
+
 /// A set of records by their index in the block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mask {
@@ -43,6 +46,11 @@ impl Mask {
 
     pub fn is_empty(&self) -> bool {
         self.bits.iter().all(|word| *word == 0)
+    }
+
+    /// Whether it has few of the block's records.
+    pub fn is_sparse(&self) -> bool {
+        self.count() * SPARSE < self.records
     }
 
     /// How many records are in it.

@@ -171,13 +171,20 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Decodes the text, and remembers the lengths that come with it.
     fn decoded_text(&self) -> Result<Vec<u8>, Corrupt> {
         let From::Sealed(payload, unzstd) = &self.from else { unreachable!("these columns are there") };
-        let records = self.records()?;
-        let (raw, lengths) = payload.text(records, records, &mut unzstd.borrow_mut())?;
-        let _ = self.lengths.set(lengths);
-        Ok(raw)
+        payload.text(&mut unzstd.borrow_mut())
+    }
+
+    /// The lengths of the records whose text this is.
+    fn lengths_in(&self, raw: &[u8]) -> Result<&[u32], Corrupt> {
+        match &self.from {
+            From::Decoded(columns) => Ok(&columns.lengths),
+            From::Sealed(payload, unzstd) => {
+                let records = self.records()?;
+                get(&self.lengths, || payload.lengths(raw, records, &mut unzstd.borrow_mut())).map(Vec::as_slice)
+            }
+        }
     }
 
     /// Bytes of text that were decoded.
@@ -193,15 +200,12 @@ impl<'a> View<'a> {
         match (&self.from, self.lengths.get()) {
             (From::Decoded(columns), _) => Ok(&columns.lengths),
             (From::Sealed(..), Some(lengths)) => Ok(lengths),
-            (From::Sealed(..), None) => {
-                self.stored_text()?;
-                Ok(self.lengths.get().expect("they come with the text"))
-            }
+            (From::Sealed(..), None) => self.lengths_in(self.text()?),
         }
     }
 
-    /// The text as it is stored, or as it was when that is known already.
-    fn stored_text(&self) -> Result<&[u8], Corrupt> {
+    /// The text, perhaps with times and IDs hidden ([`Self::hidden`] once it is there).
+    pub fn text(&self) -> Result<&[u8], Corrupt> {
         match (&self.from, self.restored.get()) {
             (_, Some(restored)) => Ok(restored),
             (From::Decoded(columns), None) => Ok(&columns.raw),
@@ -209,7 +213,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is hidden in the text that [`Self::overlaid`] gives.
+    /// What is hidden in the text that [`Self::text`] gives.
     pub fn hidden(&self) -> Hidden {
         match &self.from {
             _ if self.restored.get().is_some() => Hidden::Nothing,
@@ -219,12 +223,12 @@ impl<'a> View<'a> {
     }
 
     /// The text, perhaps with times and IDs hidden, and the same in lower case (ASCII only).
-    pub fn overlaid(&self) -> Result<(&[u8], &[u8]), Corrupt> {
+    pub fn text_lower(&self) -> Result<(&[u8], &[u8]), Corrupt> {
         // `lower` may be of the text as it was before it was restored.
         if self.restored.get().is_some() {
             return self.restored_lower();
         }
-        let raw = self.stored_text()?;
+        let raw = self.text()?;
         Ok((raw, self.lower.get_or_init(|| raw.to_ascii_lowercase())))
     }
 
@@ -248,7 +252,8 @@ impl<'a> View<'a> {
             (From::Sealed(..), Some(stored)) => stored.clone(),
             (From::Sealed(..), None) => self.decoded_text()?,
         };
-        let (times, flags, ids, lengths) = (self.times()?, self.flags()?, self.ids()?, self.lengths()?);
+        let lengths = self.lengths_in(&raw)?;
+        let (times, flags, ids) = (self.times()?, self.flags()?, self.ids()?);
         let (mut text, mut begin, mut reference) = (TimeText::default(), 0, 0);
         for (record, length) in lengths.iter().enumerate() {
             let (line, references) =
@@ -277,7 +282,8 @@ impl<'a> View<'a> {
             return Ok(None);
         }
         let records = self.records()?;
-        self.stored_text()?;
+        self.lengths()?;
+        self.text()?;
         self.runs()?;
         self.times()?;
         self.severities()?;

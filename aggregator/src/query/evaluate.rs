@@ -12,9 +12,6 @@ use crate::block::spelling::SpelledId;
 use crate::block::view::View;
 use crate::source::Source;
 
-/// Below one record in so many, each record is looked at by itself.
-const SPARSE: usize = 8;
-
 /// The records of `among` that fulfil `predicate`.
 pub fn evaluate(predicate: &Predicate, block: &View<'_>, among: Mask) -> Result<Mask, Corrupt> {
     if among.is_empty() {
@@ -45,9 +42,11 @@ fn evaluate_leaf(leaf: &Leaf, block: &View<'_>, mut among: Mask) -> Result<Mask,
     match leaf {
         Leaf::Line(needle) => return on_lines(needle, block, among),
         Leaf::LineRegex(regex) => {
+            if !regex.may_be_in(block.text()?) {
+                return Ok(Mask::none(among.records()));
+            }
             let raw = block.restored()?;
-            let lines = Lines::new(raw, raw, block.lengths()?);
-            among.retain(|record| regex.is_match(&raw[lines.content(record)]));
+            return Ok(regex.find(raw, &Lines::new(raw, raw, block.lengths()?), among));
         }
         Leaf::Key(path, test) => {
             let raw = block.restored()?;
@@ -89,12 +88,19 @@ fn on_lines(needle: &Needle, block: &View<'_>, among: Mask) -> Result<Mask, Corr
     let restored = |among: Mask| {
         let (raw, lower) =
             if needle.needs_lower() { block.restored_lower()? } else { block.restored().map(|raw| (raw, raw))? };
+        if needle.find_anywhere(raw, lower, 0).is_none() {
+            return Ok(Mask::none(among.records()));
+        }
         Ok(with_needle(needle, &Lines::new(raw, lower, block.lengths()?), among))
     };
     if needle.may_be_hidden(block.hidden()) {
         return restored(among);
     }
-    let (raw, lower) = block.overlaid()?;
+    let (raw, lower) = if needle.needs_lower() { block.text_lower()? } else { block.text().map(|raw| (raw, raw))? };
+    // Where the lines begin is of no interest before there is something to find.
+    if needle.find_anywhere(raw, lower, 0).is_none() {
+        return Ok(Mask::none(among.records()));
+    }
     let lines = Lines::new(raw, lower, block.lengths()?);
     let mut found = with_needle(needle, &lines, among);
     let mut doubtful = found.clone();
@@ -129,6 +135,17 @@ impl<'t> Lines<'t> {
         let (begin, end) = (self.begins[record], self.begins[record + 1]);
         begin..if end > begin && self.raw[end - 1] == b'\n' { end - 1 } else { end }
     }
+
+    /// The record with the byte at `at`; none behind the last one.
+    pub fn record_at(&self, at: usize) -> Option<usize> {
+        let record = self.begins.partition_point(|begin| *begin <= at).checked_sub(1)?;
+        (record + 1 < self.begins.len()).then_some(record)
+    }
+
+    /// Where the record ends, line feed included.
+    pub fn end(&self, record: usize) -> usize {
+        self.begins[record + 1]
+    }
 }
 
 fn with_needle(needle: &Needle, lines: &Lines<'_>, mut among: Mask) -> Mask {
@@ -137,19 +154,19 @@ fn with_needle(needle: &Needle, lines: &Lines<'_>, mut among: Mask) -> Mask {
         let (raw, lower) = (&lines.raw[content.clone()], &lines.lower[content.clone()]);
         needle.find(raw, lower, from.saturating_sub(content.start)).is_some()
     };
-    if among.count() * SPARSE < among.records() {
+    if among.is_sparse() {
         among.retain(|record| in_line(record, 0));
         return among;
     }
     let mut found = Mask::none(among.records());
     let mut at = 0;
     while let Some(begin) = needle.find_anywhere(lines.raw, lines.lower, at) {
-        let record = lines.begins.partition_point(|line| *line <= begin) - 1;
+        let Some(record) = lines.record_at(begin) else { break };
         // What stands across two lines, or goes on, is none; then the rest of the line is looked at.
         if among.has(record) && in_line(record, begin) {
             found.set(record);
         }
-        at = lines.begins[record + 1];
+        at = lines.end(record);
     }
     found
 }

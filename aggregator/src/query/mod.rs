@@ -5,6 +5,7 @@
 //! | `language` | from the text that a person types to a tree of tests, and back |
 //! | `field` | values of keys, read out of a raw line |
 //! | `needle` | a text that is looked for in lines |
+//! | `line_regex` | a regex that is looked for in lines |
 //! | `value` | tests of one value |
 //! | `predicate` | a query made ready |
 //! | `narrow` | what the index can say about a query |
@@ -15,6 +16,7 @@ pub mod dimension;
 pub mod evaluate;
 pub mod field;
 pub mod language;
+pub mod line_regex;
 pub mod narrow;
 pub mod needle;
 pub mod predicate;

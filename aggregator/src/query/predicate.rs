@@ -1,20 +1,19 @@
 //! A query made ready: regexes compiled, times resolved, names understood.
 
 use clew_proto::v1::Severity;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
 use super::field::path::Path;
 use super::language::ast::{Bound, Comparison, FieldName, Query, Span, Test, What};
 use super::language::error::SyntaxError;
 use super::language::level;
 use super::language::time::When;
+use super::line_regex::{self, LineRegex};
 use super::needle::Needle;
 use super::value::{Decimal, Edge, NameTest, Operand, ValueTest, edges};
 use crate::block::overlay::Hidden;
 use crate::id::Canonical;
 
-/// Memory that one regex may take, compiled and while it runs: bounds what a query can make us hold.
-const REGEX_BYTES_MAX: usize = 1 << 20;
 /// Each thread that searches has a cache of its own for each of them.
 const REGEXES_MAX: usize = 32;
 
@@ -34,7 +33,7 @@ pub enum Leaf {
     /// The text stands in the line.
     Line(Needle),
     /// The regex is found in the line.
-    LineRegex(Regex),
+    LineRegex(LineRegex),
     /// A value of the key passes.
     Key(Path, ValueTest),
     /// The key leads to something.
@@ -117,7 +116,9 @@ fn leaf(test: &Test, now_ns: i64) -> Result<Leaf, SyntaxError> {
         return Ok(match &test.what {
             What::Word(text) | What::Phrase(text) => Leaf::Line(Needle::words(text)),
             What::Prefix(text) => Leaf::Line(Needle::prefix(text)),
-            What::Regex(pattern) => Leaf::LineRegex(regex(pattern, test.span)?),
+            What::Regex(pattern) => {
+                Leaf::LineRegex(LineRegex::new(pattern).map_err(|error| malformed(&error, test.span))?)
+            }
             What::Exists | What::Compare(..) | What::Range { .. } => {
                 return Err(SyntaxError::new(test.span, "a comparison needs a field").with_hint("write `field:>=500`"));
             }
@@ -156,17 +157,16 @@ fn leaf(test: &Test, now_ns: i64) -> Result<Leaf, SyntaxError> {
 }
 
 fn regex(pattern: &str, span: Span) -> Result<Regex, SyntaxError> {
-    let built = RegexBuilder::new(pattern).size_limit(REGEX_BYTES_MAX).dfa_size_limit(REGEX_BYTES_MAX).build();
-    built.map_err(|error| {
-        let why = match &error {
-            regex::Error::CompiledTooBig(_) => "the regex is too big once compiled".to_owned(),
-            // The last line says what is wrong, those before it draw the pattern.
-            error => {
-                format!("the regex cannot be read: {}", error.to_string().lines().last().unwrap_or_default().trim())
-            }
-        };
-        SyntaxError::new(span, why).with_hint("look-around and back-references are not supported; `\\/` is a slash")
-    })
+    line_regex::compile(pattern).map_err(|error| malformed(&error, span))
+}
+
+fn malformed(error: &regex::Error, span: Span) -> SyntaxError {
+    let why = match error {
+        regex::Error::CompiledTooBig(_) => "the regex is too big once compiled".to_owned(),
+        // The last line says what is wrong, those before it draw the pattern.
+        error => format!("the regex cannot be read: {}", error.to_string().lines().last().unwrap_or_default().trim()),
+    };
+    SyntaxError::new(span, why).with_hint("look-around and back-references are not supported; `\\/` is a slash")
 }
 
 /// None: any value.
