@@ -57,6 +57,7 @@ FORMATS = {
     "clew-dimension": FIELDS | st.just(""),
     "clew-key": st.sampled_from(["status", "http.status", "duration_ms", ".level"]),
     "clew-fields": st.lists(FIELDS, max_size=4, unique=True).map(",".join),
+    "clew-names": st.sampled_from(["shop", "checkout", "checkout,payments"]),
     "clew-cursor": st.just("ARiLTZPvQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
     "clew-list-cursor": st.just("AQFAAAAAAAAAAAAAAAAAAAAFAKPOkp0ODkc2S_kvNXezTaY"),
 }
@@ -72,11 +73,12 @@ def before_call(ctx, case, kwargs):
     for parameters in (case.query, case.body):
         if not isinstance(parameters, dict):
             continue
-        if "from" in parameters:
-            parameters.pop("to", None)
         # So many buckets do not fit into an answer.
         if "interval" in parameters:
             parameters["from"] = "-1h"
+        for least, most in [("from", "to"), ("min_duration", "max_duration")]:
+            if least in parameters:
+                parameters.pop(most, None)
         # A cursor belongs to the order of its page.
         if parameters.get("sort", "newest") != "newest":
             parameters.pop("cursor", None)

@@ -12,7 +12,12 @@ use super::problem::Problem;
 /// A body may have so many bytes.
 const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The parameters by name; their values are text.
+/// Parameters that a body may have as numbers.
+const NUMBERS: [&str; 8] = ["limit", "sample", "position", "before", "after", "from", "to", "time"];
+/// Those that a body may have as `true` and `false`.
+const SWITCHES: [&str; 2] = ["errors", "dry_run"];
+
+/// The parameters by name; none is null, a list or an object.
 pub struct Arguments(Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for Arguments {
@@ -76,18 +81,35 @@ impl Arguments {
         let body: Map<String, Value> = serde_json::from_slice(bytes)
             .map_err(|error| bad(format!("{error}; it is a JSON object with the same names as the parameters")))?;
         for (name, value) in body {
-            let value = match value {
+            match value {
                 Value::Null => return Err(bad(format!("{name:?} is null; leave it out, or give it a value"))),
-                Value::String(text) => text,
-                Value::Number(number) => spelled(&number),
-                Value::Bool(value) => value.to_string(),
-                Value::Array(_) | Value::Object(_) => {
-                    return Err(bad(format!("{name:?} has to be text or a number")));
-                }
+                Value::Array(_) | Value::Object(_) => return Err(bad(format!("{name:?} has to be a single value"))),
+                value => self.0.insert(name, value),
             };
-            self.0.insert(name, Value::String(value));
         }
         Ok(())
+    }
+
+    /// All values as text.
+    fn texts(self) -> Result<Map<String, Value>, Problem> {
+        let text = |name: &str, value| match value {
+            Value::String(text) => Ok(text),
+            Value::Number(number) if NUMBERS.contains(&name) => Ok(spelled(&number)),
+            Value::Bool(value) if SWITCHES.contains(&name) => Ok(value.to_string()),
+            _ => {
+                let wanted = match name {
+                    name if NUMBERS.contains(&name) => "a number or text",
+                    name if SWITCHES.contains(&name) => "true or false",
+                    _ => "text",
+                };
+                Err(Problem::BadParameter { name: "body", detail: format!("{name:?} has to be {wanted}") })
+            }
+        };
+        let texts = self.0.into_iter().map(|(name, value)| {
+            let text = text(&name, value)?;
+            Ok((name, Value::String(text)))
+        });
+        texts.collect()
     }
 
     /// As the route's own type. `known` are the names that it takes.
@@ -101,7 +123,7 @@ impl Arguments {
             };
             return Err(Problem::BadParameter { name: "query", detail });
         }
-        serde_json::from_value(Value::Object(self.0))
+        serde_json::from_value(Value::Object(self.texts()?))
             .map_err(|error| Problem::BadParameter { name: "query", detail: error.to_string() })
     }
 }
@@ -113,7 +135,7 @@ mod tests {
     fn posted(body: &str) -> Result<Map<String, Value>, Problem> {
         let mut arguments = Arguments::of_query("limit=1&q=a")?;
         arguments.add_body(&Bytes::copy_from_slice(body.as_bytes()))?;
-        Ok(arguments.0)
+        arguments.texts()
     }
 
     #[test]
@@ -125,11 +147,11 @@ mod tests {
             ("1764071000.5", "1764071000.5"),
             ("1795601702123456789", "1795601702123456789"),
             ("\"100\"", "100"),
-            ("true", "true"),
         ] {
             let arguments = posted(&format!("{{\"limit\":{value}}}")).expect(value);
             assert_eq!((&arguments["limit"], &arguments["q"]), (&Value::from(wanted), &Value::from("a")), "{value}");
         }
+        assert_eq!(posted("{\"errors\":true}").expect("a switch")["errors"], "true");
         for body in ["", " {} "] {
             assert_eq!(posted(body).map_err(|problem| problem.to_string()).map(|known| known.len()), Ok(2), "{body:?}");
         }
@@ -137,7 +159,20 @@ mod tests {
 
     #[test]
     fn what_is_no_object_of_texts_is_refused() {
-        for body in ["[]", "5", "null", "{", "{\"q\":[1]}", "{\"q\":{}}", "{\"q\":null}", "{} {}", "\u{0}"] {
+        for body in [
+            "{\"q\":5}",
+            "{\"limit\":true}",
+            "{\"dry_run\":0}",
+            "[]",
+            "5",
+            "null",
+            "{",
+            "{\"q\":[1]}",
+            "{\"q\":{}}",
+            "{\"q\":null}",
+            "{} {}",
+            "\u{0}",
+        ] {
             assert!(matches!(posted(body), Err(Problem::BadParameter { name: "body", .. })), "{body:?}");
         }
     }

@@ -43,8 +43,8 @@ pub async fn create(State(api): State<Api>, headers: HeaderMap, arguments: Argum
     let asked = Asked { q: query.clone(), ..parameters.asked };
     let wanted = asked.wanted(Order::Newest, now)?;
     let times = wanted.times;
+    let deadline = asked.deadline(api.search_timeout)?;
     if is_dry(parameters.dry_run.as_deref())? {
-        let deadline = asked.deadline(api.search_timeout)?;
         let searched = api.store.search(wanted, Facets::new(Vec::new()), Some(deadline)).await;
         let searched = searched.ok_or(Problem::Stopping)??;
         let progress = searched.scan.progress();

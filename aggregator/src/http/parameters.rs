@@ -41,13 +41,15 @@ impl Asked {
 
     /// From the first to before the second.
     pub fn times(&self, now_ns: i64) -> Result<(i64, i64), Problem> {
-        let from = time("from", self.from.as_deref(), now_ns)?.unwrap_or(i64::MIN);
-        let to = time("to", self.to.as_deref(), now_ns)?.unwrap_or(i64::MAX);
-        if from >= to {
+        let from = time("from", self.from.as_deref(), now_ns)?;
+        let to = time("to", self.to.as_deref(), now_ns)?;
+        if let (Some(from), Some(to)) = (from, to)
+            && from >= to
+        {
             let detail = "it is not before `to`: nothing lies between them".to_owned();
             return Err(Problem::BadParameter { name: "from", detail });
         }
-        Ok((from, to))
+        Ok((from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX)))
     }
 
     /// When the answer has to be there; `usual` after now unless asked otherwise.

@@ -40,23 +40,20 @@ pub const PARAMETERS: &[&str] = &["from", "to", "timeout"];
 /// Names of the parameters of `graph`.
 pub const GRAPH_PARAMETERS: &[&str] = &["from", "to", "timeout", "limit"];
 
-/// What is asked, of which times, and when the answer has to be there.
-fn of_times(parameters: &Parameters, api: &Api) -> Result<(Asked, (i64, i64), Instant), Problem> {
+/// Which times are asked for, and when the answer has to be there.
+fn of_times(parameters: &Parameters, api: &Api) -> Result<((i64, i64), Instant), Problem> {
     let now = clock::now_ns();
-    let mut asked = Asked {
+    let asked = Asked {
         q: String::new(),
         from: parameters.from.clone(),
         to: parameters.to.clone(),
         timeout: parameters.timeout.clone(),
     };
-    let to = asked.times(now)?.1.min(now);
-    if asked.from.is_none() {
-        asked.from = Some(rfc3339(to.saturating_sub(USUAL_NS)));
-    }
-    asked.to = Some(rfc3339(to));
-    let times = asked.times(now)?;
-    let deadline = asked.deadline(api.search_timeout)?;
-    Ok((asked, times, deadline))
+    let (from, to) = asked.times(now)?;
+    let to = to.min(now);
+    let from = if asked.from.is_some() { from } else { to.saturating_sub(USUAL_NS) };
+    // Of times that are still to come there is nothing.
+    Ok(((from.min(to), to), asked.deadline(api.search_timeout)?))
 }
 
 /// Records and errors of a service by time.
@@ -72,15 +69,15 @@ pub async fn services(State(api): State<Api>, arguments: Arguments) -> Result<Js
     let _timer = api.timer("/api/v1/services");
     let started = Instant::now();
     let parameters: Parameters = arguments.read(PARAMETERS)?;
-    let (asked, times, deadline) = of_times(&parameters, &api)?;
+    let (times, deadline) = of_times(&parameters, &api)?;
     let interval = usual_interval(times.1.saturating_sub(times.0));
     let mut counted: BTreeMap<String, Counted> = BTreeMap::new();
-    let errors = Asked { q: format!("level:>={}", level::NAMES[6]), ..asked };
-    let all = Asked { q: String::new(), from: errors.from.clone(), to: errors.to.clone(), timeout: None };
     let mut is_partial = false;
-    for (asked, is_errors) in [(&all, false), (&errors, true)] {
+    for (q, is_errors) in [(String::new(), false), (format!("level:>={}", level::NAMES[6]), true)] {
         let by = Dimension::parse("service").map_err(|detail| Problem::BadParameter { name: "by", detail })?;
-        let wanted = asked.wanted(Order::Newest, clock::now_ns())?;
+        let asked = Asked { q, ..Asked::default() };
+        let mut wanted = asked.wanted(Order::Newest, clock::now_ns())?;
+        wanted.times = times;
         let searched = api.store.search(wanted, Histogram::new(interval, Some(by)), Some(deadline)).await;
         let searched = searched.ok_or(Problem::Stopping)??;
         is_partial |= searched.is_late;
@@ -108,7 +105,7 @@ pub async fn services(State(api): State<Api>, arguments: Arguments) -> Result<Js
             "service": name,
             "records": service.records,
             "errors": service.errors,
-            "records_per_s": service.records as f64 / seconds,
+            "records_per_s": if seconds > 0.0 { service.records as f64 / seconds } else { 0.0 },
             "hosts": hosts.get(name),
             "by_time": service.by_time.iter().map(|(time, (records, errors))| json!([time, records, errors])).collect::<Vec<_>>(),
             "entries": 0,
@@ -155,7 +152,7 @@ pub async fn graph(State(api): State<Api>, arguments: Arguments) -> Result<Json<
     let started = Instant::now();
     let parameters: Parameters = arguments.read(GRAPH_PARAMETERS)?;
     let limit = parameters::number("limit", parameters.limit.as_deref(), GRAPH_LIMIT_DEFAULT, GRAPH_LIMIT_MAX)?;
-    let (_, times, deadline) = of_times(&parameters, &api)?;
+    let (times, deadline) = of_times(&parameters, &api)?;
     let others =
         others::find(&api, Recent { times, entries: Vec::new(), like: BTreeSet::new(), limit }, deadline, &[]).await?;
     let answer = api.store.answer(move |_| edges(&others, times, started));

@@ -10,8 +10,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// What a slice takes, about.
 const SLICE_CPU: Duration = Duration::from_millis(20);
-/// A slice has at most so many times the blocks of the one before: those were perhaps the cheap ones.
-const GROWTH_MAX: usize = 4;
+/// A slice has at most so many times the blocks of the one before: those were perhaps the cheap ones, and who has enough soon shall not have looked at
+/// many more.
+const GROWTH_MAX: usize = 2;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +63,11 @@ mod tests {
             .collect();
             taken
         };
-        assert_eq!(blocks(&mut pace, Duration::from_micros(5)), [4, 16, 64, 256, 1_000, 1_000]);
-        assert_eq!(blocks(&mut pace, Duration::from_millis(1)), [1_000, 20, 20, 20, 20, 20]);
+        assert_eq!(blocks(&mut pace, Duration::from_micros(5)), [4, 8, 16, 32, 64, 128]);
+        assert_eq!(blocks(&mut pace, Duration::from_millis(1)), [256, 20, 20, 20, 20, 20]);
         assert_eq!(blocks(&mut pace, Duration::from_millis(50)), [20, 1, 1, 1, 1, 1]);
         pace.took(Duration::ZERO);
-        assert_eq!(pace.blocks(), 4);
+        assert_eq!(pace.blocks(), 2);
+        assert_eq!(blocks(&mut Pace::new(4, 6), Duration::ZERO), [4, 6, 6, 6, 6, 6]);
     }
 }
