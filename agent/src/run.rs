@@ -19,7 +19,7 @@ use crate::discover::watch::Watch;
 use crate::metrics::{self, Metrics};
 use crate::pipeline::{Event, Pipeline, Until};
 use crate::reload::Reloader;
-use crate::ship::{self, Peer, session::now_ns};
+use crate::ship::{self, Peer, clock::now_ns};
 use crate::supervise::supervise;
 
 /// After the pipeline's end the session may still write for this long.

@@ -15,7 +15,7 @@ use super::turn::{Outcome, lines_of};
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::rules::join::{Join, JoinTable};
-use crate::ship::session::now_ns;
+use crate::ship::clock::now_ns;
 use crate::treatment::{self, Lines, Treatment};
 
 /// Windows that began further back than this are not rebuilt after a restart: reading so much takes a second or so.

@@ -11,19 +11,17 @@ use clew_proto::v1::GapReason;
 
 use super::copies::Orphan;
 use super::examine::{Examined, Request};
-use super::mount::is_stale;
 use super::source::{Begun, Ending, Id, Leaving, Mark, Phase, Source};
 use super::{Pipeline, RELIST_DELAY};
-use crate::checkpoint::Remembered;
 use crate::config::StartAt;
 use crate::discover::glob::fill;
 use crate::discover::walk::{Entry, Found};
 use crate::frame::origin::{self, Labels};
 use crate::identity;
 use crate::ship::clock::Look;
-use crate::ship::session::now_ns;
+use crate::ship::clock::now_ns;
 use crate::tail::beneath::Location;
-use crate::tail::file::{LogFile, OpenError};
+use crate::tail::file::{LogFile, OpenError, is_stale};
 
 /// A vanished or rotated file that is settled is held open for this long after it last grew: a writer may still hold it.
 const QUIET: Duration = Duration::from_secs(60);
@@ -384,7 +382,7 @@ impl Pipeline {
             self.adopt(id, found.source, &found.service());
         }
         let Some(source) = self.table.get_mut(id) else { return };
-        if moved && is_at(source) {
+        if moved && source.is_at_its_place() {
             // Another name of the same file: it keeps its first.
             return;
         }
@@ -445,7 +443,7 @@ impl Pipeline {
         let mut known = false;
         let remembered = self.remembered.remove(&source.key).or_else(|| self.remembered_of_other_mount(&source));
         match remembered {
-            Some(remembered) if is_remembered(&source, &remembered) => {
+            Some(remembered) if source.is_remembered_as(&remembered) => {
                 known = true;
                 source.resume(&remembered);
                 let service = std::mem::replace(&mut source.service, remembered.service.as_str().into());
@@ -580,27 +578,6 @@ impl Pipeline {
         }
         self.unsaved = true;
     }
-}
-
-/// Whether the source's path still leads to its file.
-pub(super) fn is_at(source: &Source) -> bool {
-    source.location.stat().is_ok_and(|stat| crate::tail::file::FileKey::of(&stat) == source.key)
-}
-
-/// Whether the file is the one that the checkpoint remembers under its key.
-pub(super) fn is_remembered(source: &Source, remembered: &Remembered) -> bool {
-    // Of a compressed file the aggregator's answer is checked once, when it goes on: decompressing twice would cost as much.
-    let compressed = source.compression.is_some();
-    // Of what was empty there is nothing to compare but its name.
-    let something_known = !remembered.prefix.is_empty() || remembered.frontier > 0;
-    !remembered.ended
-        && (something_known || source.path == remembered.path)
-        && source.compression == remembered.compression
-        && (compressed
-            || source
-                .file
-                .as_ref()
-                .is_some_and(|file| identity::goes_on(file, remembered.prefix, remembered.frontier, remembered.guard)))
 }
 
 /// Docker keeps more than this beside no container's log.

@@ -62,7 +62,7 @@ use crate::record::Fields;
 use crate::report::{Books, Explanation, Reloaded, Status};
 use crate::ship;
 use crate::ship::clock::Steadiness;
-use crate::ship::session::now_ns;
+use crate::ship::clock::now_ns;
 use crate::tail::file::FileKey;
 use crate::watermark::Watermark;
 use catch_up::Joins;
@@ -135,6 +135,8 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(5);
 /// A file that is new waits for the checkpoint in which it stands: so long, and a little longer for each file that stands there.
 const CHECKPOINT_SOON: Duration = Duration::from_millis(20);
 const CHECKPOINT_SOON_PER_FILE: Duration = Duration::from_micros(20);
+/// A file that was cut off so soon after it last grew may have grown once more in between.
+const GREW_LATELY: Duration = Duration::from_secs(60);
 /// Hints of a changed directory are collected for this long before it is listed.
 const RELIST_DELAY: Duration = Duration::from_millis(10);
 /// A full outbox is looked at again after this.

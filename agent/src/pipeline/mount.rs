@@ -6,21 +6,14 @@ use std::time::Instant;
 
 use clew_proto::v1::GapReason;
 
-use super::Pipeline;
-use super::files::{is_at, is_remembered};
 use super::source::{Ending, Id, Source};
-use super::turn::GREW_LATELY;
+use super::{GREW_LATELY, Pipeline};
 use crate::checkpoint::Remembered;
 use crate::identity;
 use crate::tail::file::{FileKey, LogFile};
 
 /// So much of a file in common tells that it is the same one, also under another name.
 const PREFIX_BYTES_MIN: u32 = 64;
-
-/// The file system does not know what was opened any more.
-pub(super) fn is_stale(error: &std::io::Error) -> bool {
-    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::STALE)
-}
 
 impl Pipeline {
     /// What was opened leads nowhere: another host removed the file, or its file system was exported anew. It is opened once more if it is where
@@ -61,7 +54,7 @@ impl Pipeline {
         let is_same = |source: &Source| {
             source.compression.is_none()
                 && (source.path == path || source.prefix.length >= PREFIX_BYTES_MIN)
-                && !is_at(source)
+                && !source.is_at_its_place()
                 && identity::goes_on(file, source.prefix, source.acked.position, source.acked.guard)
         };
         self.table.of_inode_elsewhere(file.key()).find(|(_, source)| is_same(source)).map(|(id, _)| id)
@@ -73,7 +66,7 @@ impl Pipeline {
         let key = others.map(|device| FileKey { device: *device, ..source.key }).find(|key| {
             self.remembered.get(key).is_some_and(|remembered| {
                 let is_there = || rustix::fs::lstat(&remembered.path).is_ok_and(|stat| FileKey::of(&stat) == *key);
-                is_remembered(source, remembered)
+                source.is_remembered_as(remembered)
                     && source.compression.is_none()
                     && (source.path == remembered.path || remembered.prefix.length >= PREFIX_BYTES_MIN)
                     && !is_there()

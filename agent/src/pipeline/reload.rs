@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::discover::glob::fill;
 use crate::parse::layout::Memory;
 use crate::report::{Account, Reloaded};
-use crate::ship::session::now_ns;
+use crate::ship::clock::now_ns;
 
 impl Pipeline {
     pub(super) fn reload(&mut self, new: NewConfig) -> Reloaded {

@@ -381,6 +381,25 @@ impl Source {
         self.end().saturating_sub(self.acked.position)
     }
 
+    /// Whether its path still leads to its file.
+    pub fn is_at_its_place(&self) -> bool {
+        self.location.stat().is_ok_and(|stat| FileKey::of(&stat) == self.key)
+    }
+
+    /// Whether its file is the one that the checkpoint remembers.
+    pub fn is_remembered_as(&self, remembered: &Remembered) -> bool {
+        // Of a compressed file the aggregator's answer is checked once, when it goes on: decompressing twice would cost as much.
+        let compressed = self.compression.is_some();
+        // Of what was empty there is nothing to compare but its name.
+        let something_known = !remembered.prefix.is_empty() || remembered.frontier > 0;
+        let goes_on =
+            |file: &LogFile| identity::goes_on(file, remembered.prefix, remembered.frontier, remembered.guard);
+        !remembered.ended
+            && (something_known || self.path == remembered.path)
+            && self.compression == remembered.compression
+            && (compressed || self.file.as_ref().is_some_and(goes_on))
+    }
+
     /// Its file may hold something else than it is remembered for.
     pub fn is_unverified(&self) -> bool {
         self.before.is_some() && self.file.is_some()

@@ -7,18 +7,17 @@ use std::time::{Duration, Instant};
 
 use clew_proto::v1::{AgentMessage, Batch, Gap, GapReason, agent_message};
 
-use super::Pipeline;
 use super::catch_up::{known_bytes, portion};
-use super::mount::is_stale;
 use super::source::{Ending, Id, Leaving, Mark, Phase, Source};
 use super::stage::{Counts, Given, IdsByLine, Stage};
+use super::{GREW_LATELY, Pipeline};
 use crate::assemble::{Limits, Tail};
 use crate::batch::{Encoded, RECORDS_MAX};
 use crate::frame::open;
 use crate::identity::{self, Fingerprint, GUARD_BYTES_MAX, PREFIX_BYTES_MAX};
 use crate::report::Tally;
-use crate::ship::session::now_ns;
-use crate::tail::file::Status;
+use crate::ship::clock::now_ns;
+use crate::tail::file::{Status, is_stale};
 use crate::treatment::Lines;
 
 /// The last record of a text file is held for this long, because a stack trace may follow.
@@ -35,8 +34,6 @@ pub(crate) const RECORD_LINES_MAX: usize = 1000;
 const FIRST_BYTES: usize = 32 << 10;
 /// Lines that are taken apart and put together again come in smaller portions: records have a limit by number too.
 pub(crate) const WOVEN_BYTES_MAX: u64 = 1 << 20;
-/// A file that was cut off so soon after it last grew may have grown once more in between.
-pub(super) const GREW_LATELY: Duration = Duration::from_secs(60);
 
 /// What became of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

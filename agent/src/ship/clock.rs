@@ -1,8 +1,11 @@
 //! The aggregator's clock, reckoned from its last answer to a ping with a clock that nobody sets, and ours against it. Pure.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::session::now_ns;
+/// Nanoseconds since the Unix epoch.
+pub fn now_ns() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
+}
 
 /// The aggregator's clock when it answered a ping, and when that answer was here. It had gone on by then: what is reckoned from it is
 /// too early rather than too late.

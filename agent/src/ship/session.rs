@@ -1,6 +1,6 @@
 //! One session: connect, Hello, Welcome, then messages both ways and a ping now and then, until something ends it.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use clew_proto::v1::aggregator_message::Message;
 use clew_proto::v1::ingest_client::IngestClient;
@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 
-use super::clock::Anchor;
+use super::clock::{Anchor, now_ns};
 use super::{Event, Peer};
 
 /// The contract version that we speak.
@@ -207,9 +207,4 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     text
-}
-
-/// Nanoseconds since the Unix epoch.
-pub fn now_ns() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
 }

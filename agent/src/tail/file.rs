@@ -51,6 +51,11 @@ impl Status {
     }
 }
 
+/// Whether the file system does not know what was opened any more, as NFS says it.
+pub fn is_stale(error: &io::Error) -> bool {
+    rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::STALE)
+}
+
 /// Why a file is not tailed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {

@@ -89,7 +89,7 @@ fn choose(config: &Config, path: &Path, options: Options) -> Result<(Arc<Treatme
 
 /// The bytes, decompressed, one more than are tried at most; and when they were written last.
 fn read(path: &Path) -> std::io::Result<(Vec<u8>, i64)> {
-    let now_ns = crate::ship::session::now_ns() as i64;
+    let now_ns = crate::ship::clock::now_ns() as i64;
     let mut bytes = Vec::new();
     if path == Path::new("-") {
         std::io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut bytes)?;

@@ -19,7 +19,7 @@ use crate::pipeline::stage::{Given, IdsByLine, Scratch, Stage, Witness};
 use crate::pipeline::turn::{RECORD_LINES_MAX, WOVEN_BYTES_MAX, tails};
 use crate::record::Fields;
 use crate::rules::keep::Decision;
-use crate::ship::session::now_ns;
+use crate::ship::clock::now_ns;
 use crate::treatment::{LineRule, Lines, Treatment};
 
 /// The file is no source: IDs that are attached here are not those that an agent would attach.

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::evaluate::Lines;
 use super::field::path::Path;
 use super::field::scalar::Scalar;
 use super::language::ast::FieldName;
 use super::language::level;
 use super::language::name;
+use super::lines::Lines;
 use crate::block::container::Corrupt;
 use crate::block::mask::Mask;
 use crate::block::view::View;

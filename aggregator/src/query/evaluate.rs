@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::lines::Lines;
 use super::needle::Needle;
 use super::predicate::{Leaf, Predicate};
 use crate::block::container::Corrupt;
@@ -46,7 +47,7 @@ fn evaluate_leaf(leaf: &Leaf, block: &View<'_>, mut among: Mask) -> Result<Mask,
                 return Ok(Mask::none(among.records()));
             }
             let raw = block.restored()?;
-            return Ok(regex.find(raw, &Lines::new(raw, raw, block.lengths()?), among));
+            return Ok(regex.find(&Lines::new(raw, raw, block.lengths()?), among));
         }
         Leaf::Key(path, test) => {
             let raw = block.restored()?;
@@ -110,42 +111,6 @@ fn on_lines(needle: &Needle, block: &View<'_>, among: Mask) -> Result<Mask, Corr
         found.or(&restored(doubtful)?);
     }
     Ok(found)
-}
-
-/// Where the lines of a block's text begin and end.
-pub struct Lines<'t> {
-    raw: &'t [u8],
-    lower: &'t [u8],
-    /// Of each line, and where the last one ends.
-    begins: Vec<usize>,
-}
-
-impl<'t> Lines<'t> {
-    pub fn new(raw: &'t [u8], lower: &'t [u8], lengths: &[u32]) -> Self {
-        let mut at = 0;
-        let ends = lengths.iter().map(|length| {
-            at += *length as usize;
-            at
-        });
-        Self { raw, lower, begins: std::iter::once(0).chain(ends).collect() }
-    }
-
-    /// Without the line feed at its end.
-    pub fn content(&self, record: usize) -> std::ops::Range<usize> {
-        let (begin, end) = (self.begins[record], self.begins[record + 1]);
-        begin..if end > begin && self.raw[end - 1] == b'\n' { end - 1 } else { end }
-    }
-
-    /// The record with the byte at `at`; none behind the last one.
-    pub fn record_at(&self, at: usize) -> Option<usize> {
-        let record = self.begins.partition_point(|begin| *begin <= at).checked_sub(1)?;
-        (record + 1 < self.begins.len()).then_some(record)
-    }
-
-    /// Where the record ends, line feed included.
-    pub fn end(&self, record: usize) -> usize {
-        self.begins[record + 1]
-    }
 }
 
 fn with_needle(needle: &Needle, lines: &Lines<'_>, mut among: Mask) -> Mask {

@@ -9,7 +9,7 @@ use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 
-use super::evaluate::Lines;
+use super::lines::Lines;
 use crate::block::mask::Mask;
 use crate::block::overlay::is_filler;
 
@@ -52,8 +52,9 @@ impl LineRegex {
         self.needed.as_ref().is_none_or(|needed| needed.is_match(stored))
     }
 
-    /// The records of `among` that match; `raw` is the text of the lines.
-    pub fn find(&self, raw: &[u8], lines: &Lines<'_>, mut among: Mask) -> Mask {
+    /// The records of `among` that match.
+    pub fn find(&self, lines: &Lines<'_>, mut among: Mask) -> Mask {
+        let raw = lines.raw;
         let is_match = |record: usize| self.regex.is_match(&raw[lines.content(record)]);
         if !self.is_local || among.is_sparse() {
             among.retain(is_match);
@@ -191,7 +192,7 @@ mod tests {
             let mut wanted = Mask::all(texts.len());
             wanted.retain(|record| among[record]);
             let lines = Lines::new(raw.as_bytes(), raw.as_bytes(), &lengths);
-            let found: Vec<usize> = regex.find(raw.as_bytes(), &lines, wanted).iter().collect();
+            let found: Vec<usize> = regex.find(&lines, wanted).iter().collect();
             let expected: Vec<usize> =
                 (0..texts.len()).filter(|record| among[*record] && regex.regex.is_match(texts[*record].as_bytes())).collect();
             prop_assert_eq!(found, expected, "{}", pattern);

@@ -6,6 +6,7 @@
 //! | `field` | values of keys, read out of a raw line |
 //! | `needle` | a text that is looked for in lines |
 //! | `line_regex` | a regex that is looked for in lines |
+//! | `lines` | where lines stand in a block's text |
 //! | `value` | tests of one value |
 //! | `predicate` | a query made ready |
 //! | `narrow` | what the index can say about a query |
@@ -17,6 +18,7 @@ pub mod evaluate;
 pub mod field;
 pub mod language;
 pub mod line_regex;
+pub mod lines;
 pub mod narrow;
 pub mod needle;
 pub mod predicate;

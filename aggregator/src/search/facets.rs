@@ -8,8 +8,8 @@ use super::candidates::Candidate;
 use super::scan::{Collector, Found};
 use crate::index::find::FindError;
 use crate::query::dimension::Dimension;
-use crate::query::evaluate::Lines;
 use crate::query::field::list;
+use crate::query::lines::Lines;
 
 /// So many values of a field are told apart; further ones are counted together.
 pub const VALUES_MAX: usize = 100_000;
