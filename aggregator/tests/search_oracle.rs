@@ -152,6 +152,42 @@ fn searches_see_all_that_had_come_in_while_more_comes_in() {
     });
 }
 
+/// So many commits of three days at most: the segments of one are merged.
+const COMMITS: usize = 40;
+
+#[test]
+fn what_is_merged_is_what_was_there() {
+    play("merged", |random| {
+        let directory = tempfile::tempdir().unwrap();
+        let (runtime, mut naive) = (runtime(), Naive::default());
+        let mut house = House::open(directory.path(), random);
+        let mut logs = Logs::new(random);
+        let (mut entries, mut tally) = (Vec::new(), Tally::default());
+        let mut ask = |random: &mut Rng, house: &House, logs: &Logs, entries: &[Entry]| {
+            if let Some(question) = question(random, logs, entries) {
+                tally.fruitful += usize::from(question.check(&runtime, &house.store, &mut naive, entries));
+                tally.asked += 1;
+            }
+        };
+        for _ in 0..COMMITS {
+            let arrival = logs.arrival(random);
+            house.intake.take(&arrival);
+            house.intake.commit();
+            entries.extend(arrival.entries);
+            ask(random, &house, &logs, &entries);
+        }
+        house.close();
+        house = House::open(directory.path(), random);
+        let segments: usize = house.store.partitions().iter().map(|partition| partition.segments).sum();
+        assert!(segments < COMMITS, "{segments} segments after {COMMITS} commits: nothing was merged");
+        for _ in 0..QUERIES {
+            ask(random, &house, &logs, &entries);
+        }
+        house.close();
+        tally
+    });
+}
+
 /// Retention takes whole days away, oldest first, whoever is reading them.
 #[test]
 fn who_has_begun_finds_what_is_removed_meanwhile() {

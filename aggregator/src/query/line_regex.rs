@@ -79,7 +79,7 @@ impl LineRegex {
 /// A regex for texts of which one stands, never hidden, in everything that `hir` matches.
 fn needed(hir: &Hir) -> Option<Regex> {
     [ExtractKind::Prefix, ExtractKind::Suffix].into_iter().find_map(|kind| {
-        let literals = Extractor::new().kind(kind.clone()).extract(hir);
+        let literals = Extractor::new().kind(kind).extract(hir);
         let texts = visible_of_each(&literals)?;
         let pattern = texts.iter().map(|text| escaped(text)).collect::<Vec<_>>().join("|");
         RegexBuilder::new(&pattern)
