@@ -368,11 +368,18 @@ impl Pipeline {
         source.fresh = false;
         source.before = None;
         source.start_at(mark);
+        let prefix = source.prefix;
         source.take_prefix();
+        let is_better_known = source.prefix != prefix;
         source.phase = Phase::Open;
         source.due = None;
+        let is_behind = source.size > mark.position;
         self.unsaved = true;
-        if source.size > mark.position {
+        if is_better_known {
+            // What is shipped from now on belongs to what begins so: a crash should find that.
+            self.checkpoint_soon(Instant::now());
+        }
+        if is_behind {
             self.schedule(id, Instant::now());
         } else {
             self.delivered(id);
