@@ -48,8 +48,7 @@ class Engine:
 
     def start_with_images(self):
         """The same, and builds the images of this project."""
-        if not (host.PACKAGES / "bin/clew-agent").exists():
-            raise host.Skipped(f"there is no {host.PACKAGES / 'bin'}: run make packages")
+        host.program("clew-agent")
         host.step("start the engine, build the images")
         self.start()
         host.command(host.ROOT / "deploy/docker/build.sh", env=self.environment)

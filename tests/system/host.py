@@ -77,6 +77,14 @@ def python_with(*requirements):
     return python
 
 
+def program(name):
+    """A program of those that `make packages` put into packages and images."""
+    path = PACKAGES / "bin" / name
+    if not path.exists():
+        raise Skipped(f"there is no {path}: run make packages")
+    return path
+
+
 def package(name, kind="deb"):
     """The file of a package that `make packages` built."""
     pattern = f"{name}_{workspace_version()}-1_*.deb" if kind == "deb" else f"{name}-{workspace_version()}-1.*.rpm"

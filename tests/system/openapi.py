@@ -21,7 +21,6 @@ SEED = 1
 EXAMPLES = 50
 HERE = host.ROOT / "tests/system"
 WORK = host.WORK / "openapi"
-PROGRAMS = host.PACKAGES / "bin"
 LINES = 500
 
 
@@ -29,7 +28,7 @@ def run():
     schemathesis = host.python_with(f"schemathesis=={VERSION}").parent / "schemathesis"
     shutil.rmtree(WORK, ignore_errors=True)
     (WORK / "logs").mkdir(parents=True)
-    secret = host.command(PROGRAMS / "clew-aggregator", "token", "generate").strip()
+    secret = host.command(host.program("clew-aggregator"), "token", "generate").strip()
     (WORK / "secret").write_text(secret)
     (WORK / "secret").chmod(0o600)
     grpc, http = free_port(), free_port()
@@ -40,7 +39,7 @@ def run():
     )
     address = f"http://127.0.0.1:{http}"
     with open(WORK / "aggregator.log", "w") as log:
-        aggregator = subprocess.Popen([PROGRAMS / "clew-aggregator", "run", "--config", config], stdout=log, stderr=log)
+        aggregator = subprocess.Popen([host.program("clew-aggregator"), "run", "--config", config], stdout=log, stderr=log)
     try:
         host.until("the aggregator is ready", lambda: status(f"{address}/readyz") == 200)
         fill(grpc)
@@ -77,7 +76,7 @@ def fill(grpc):
         "ephemeral = true\n"
         f"[[source]]\ninclude = ['{WORK}/logs/{{service}}.log']\n"
     )
-    host.command(PROGRAMS / "clew-agent", "run", "--once", "--config", config)
+    host.command(host.program("clew-agent"), "run", "--once", "--config", config)
 
 
 def status(address):

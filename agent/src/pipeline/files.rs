@@ -18,8 +18,7 @@ use crate::discover::glob::fill;
 use crate::discover::walk::{Entry, Found};
 use crate::frame::origin::{self, Labels};
 use crate::identity;
-use crate::ship::clock::Look;
-use crate::ship::clock::now_ns;
+use crate::ship::clock::{Look, now_ns};
 use crate::tail::beneath::Location;
 use crate::tail::file::{LogFile, OpenError, is_stale};
 

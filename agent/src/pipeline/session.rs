@@ -17,8 +17,7 @@ use super::source::{Ending, Id, Mark, Phase, Source};
 use super::turn::wire;
 use crate::identity::{self, Fingerprint};
 use crate::ship;
-use crate::ship::clock::Anchor;
-use crate::ship::clock::now_ns;
+use crate::ship::clock::{Anchor, now_ns};
 use crate::watermark::Watermark;
 
 /// The outbox is left this much room for pings.

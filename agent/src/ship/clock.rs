@@ -1,4 +1,4 @@
-//! The aggregator's clock, reckoned from its last answer to a ping with a clock that nobody sets, and ours against it. Pure.
+//! This host's clock; the aggregator's, reckoned from its last answer to a ping with a clock that nobody sets; and the one against the other.
 
 use std::time::{Duration, Instant, SystemTime};
 

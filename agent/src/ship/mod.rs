@@ -5,7 +5,7 @@
 //! | `session` | one session from its connection to its end |
 //! | `destination` | the aggregator, and the token that is shown there |
 //! | `tls` | the TLS by which it is reached |
-//! | `clock` | the aggregator's clock, reckoned, and ours against it |
+//! | `clock` | our clock, the aggregator's, reckoned, and ours against it |
 //! | `backoff` | how long to wait before the next try |
 //!
 //! Nothing is kept here: what was in flight when a session ended is read again from the files.

@@ -172,9 +172,9 @@ impl Keys {
     }
 
     fn principal_of(&self, certificate: &Certificate, now_ns: i64) -> Result<Principal, Refused> {
-        let Certificate { name, hosts, number, .. } = certificate.clone();
+        let (name, hosts) = (certificate.name.clone(), certificate.hosts.clone());
         if hosts.is_empty() {
-            return Err(Refused::CertificateNameless { name, serial: number.serial });
+            return Err(Refused::CertificateNameless { name, serial: certificate.number.serial.clone() });
         }
         self.certificate_is_good(certificate, now_ns)?;
         let proof = Proof::Certificate(Box::new(certificate.clone()));
