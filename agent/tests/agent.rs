@@ -335,6 +335,36 @@ fn a_copy_is_known_although_the_checkpoint_is_behind() {
     }
 }
 
+/// The file was empty when it was remembered, and is another one now; before anybody can say what was shipped of it, it is cut off again.
+#[test]
+fn what_was_empty_when_it_was_remembered_is_not_taken_for_what_stands_there_now() {
+    let mut house = House::new();
+    let path = house.path("a.log");
+    File::create(&path).unwrap();
+    house.start();
+    let checkpoint = house.checkpoint_that_names("a.log");
+    append(&path, 0..10);
+    house.wait_lines(10);
+    house.kill();
+    house.restore(&checkpoint);
+    append(&path, 10..13);
+    fs::copy(&path, house.path("a.log.1")).unwrap();
+    File::create(&path).unwrap();
+    append(&path, 100..130);
+    house.fake.pause();
+    house.start();
+    house.checkpoint_that_names("a.log.1");
+    compress(&house.path("a.log.1"), &house.path("a.log.2.gz"));
+    fs::copy(&path, house.path("a.log.1")).unwrap();
+    File::create(&path).unwrap();
+    append(&path, 200..203);
+    std::thread::sleep(Duration::from_secs(1));
+    house.fake.resume();
+    house.wait_lines(46);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(lines(0..13).into_iter().chain(lines(100..130)).chain(lines(200..203)).collect());
+}
+
 /// A copy was made, then the file went on; now the copy alone is left.
 #[test]
 fn a_copy_that_is_shorter_than_what_was_shipped_is_not_shipped_again() {

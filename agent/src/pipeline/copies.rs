@@ -14,6 +14,7 @@ use super::family::Family;
 use super::source::{Begun, Id, Mark, Phase, Source};
 use crate::checkpoint::{Covered, Remembered};
 use crate::identity::{self, Fingerprint};
+use crate::ship::clock::now_ns;
 use crate::tail::file::{LogFile, Status};
 
 /// A copy that still grows is not compared.
@@ -147,8 +148,8 @@ impl Pipeline {
             .table
             .relatives(family)
             .filter(|(other_id, other)| *other_id != id && (other.file.is_none() || other.is_unverified()))
-            .filter(|(_, other)| agrees(other.prefix))
-            .map(|(_, other)| (other.prefix.length, other.source_id));
+            .filter(|(_, other)| agrees(other.known_prefix()))
+            .map(|(_, other)| (other.known_prefix().length, other.source_id));
         let gone = self.orphans.iter().filter(|orphan| orphan.family == Some(family)).map(|orphan| &orphan.remembered);
         let complete = self.remembered.values().filter(|remembered| remembered.complete);
         let complete = complete.filter(|remembered| Family::of(&remembered.path) == Some(family));
@@ -227,16 +228,31 @@ impl Pipeline {
         if self.table.get(id).is_none_or(|source| source.file.is_none()) {
             return;
         }
+        self.become_another(id);
+        let Some(source) = self.table.get_mut(id) else { return };
+        source.prefix = Fingerprint::default();
+        source.take_prefix();
+    }
+
+    /// The file was empty when it was remembered, and is cut off before the aggregator said what it holds of it: what stood in it until now may
+    /// be another one's. It is for itself from here on, and what is remembered waits for a copy.
+    pub(super) fn part_from_memory(&mut self, id: Id) {
+        let is_doubtful = |source: &&Source| source.is_unverified() && source.known_prefix().is_empty();
+        let Some(source) = self.table.get(id).filter(is_doubtful) else { return };
+        self.orphans.push(Orphan::new(source.remember(now_ns() / 1_000_000_000)));
+        self.become_another(id);
+    }
+
+    /// With what its file holds, the source is one that nobody has heard of.
+    fn become_another(&mut self, id: Id) {
         self.table.end_account(id);
         let Some(source) = self.table.get_mut(id) else { return };
         source.source_id = *uuid::Uuid::new_v4().as_bytes();
         source.before = None;
         source.recorded = None;
         source.fresh = false;
-        source.prefix = Fingerprint::default();
         source.phase = Phase::Unannounced;
         source.start_at(Mark::default());
-        source.take_prefix();
     }
 
     fn relation(&self, id: Id, copy: &Source, file: &LogFile) -> Relation {

@@ -272,7 +272,7 @@ impl Source {
     /// Reads the file's prefix, as long as it can still grow: what a copy would be known by. Nobody may have looked for long: when the
     /// file was overwritten meanwhile, what it begins with now is none of this incarnation's.
     pub fn take_prefix(&mut self) {
-        if self.before.is_none()
+        if self.before.as_ref().is_none_or(|before| before.prefix.is_empty())
             && self.prefix.length < PREFIX_BYTES_MAX as u32
             && u64::from(self.prefix.length) < self.size
             && let Some(file) = &self.file
@@ -403,6 +403,11 @@ impl Source {
     /// Its file may hold something else than it is remembered for.
     pub fn is_unverified(&self) -> bool {
         self.before.is_some() && self.file.is_some()
+    }
+
+    /// What is known of its beginning: as long as its file is not verified, what it is remembered for.
+    pub fn known_prefix(&self) -> Fingerprint {
+        self.before.as_deref().filter(|_| self.file.is_some()).map_or(self.prefix, |before| before.prefix)
     }
 
     /// For the checkpoint.

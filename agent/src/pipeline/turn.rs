@@ -342,6 +342,7 @@ impl Pipeline {
     /// The file's bytes are not those that were read: this incarnation ended, another one begins at 0.
     /// `shrunk`: it was seen to become shorter, so the size before was its own.
     pub(super) fn replace(&mut self, id: Id, shrunk: bool, now: Instant) {
+        self.part_from_memory(id);
         let Some(source) = self.table.get_mut(id) else { return };
         let Some(file) = source.file.take() else { return };
         let known = if shrunk { source.size } else { source.verified_size };
