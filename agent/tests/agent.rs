@@ -365,6 +365,31 @@ fn what_was_empty_when_it_was_remembered_is_not_taken_for_what_stands_there_now(
     house.assert_lines(lines(0..13).into_iter().chain(lines(100..130)).chain(lines(200..203)).collect());
 }
 
+/// Both begin with the same few bytes, and no more of the first was delivered.
+#[test]
+fn what_begins_alike_is_not_taken_for_what_is_remembered_to_go_on_otherwise() {
+    let mut house = House::new();
+    let path = house.path("a.log");
+    append_text(&path, "head\n");
+    house.start();
+    house.wait_lines(1);
+    house.fake.pause();
+    let before = house.checkpoint_that_names("a.log");
+    append(&path, 0..20);
+    house.wait_checkpoint(|checkpoint| checkpoint != before);
+    house.kill();
+    File::create(&path).unwrap();
+    append_text(&path, "head\n");
+    append(&path, 100..110);
+    house.fake.resume();
+    house.start();
+    house.wait_lines(12);
+    append(&path, 110..111);
+    house.wait_lines(13);
+    assert_eq!(house.stop(), Some(0));
+    house.assert_lines(["head", "head"].map(String::from).into_iter().chain(lines(100..111)).collect());
+}
+
 /// A copy was made, then the file went on; now the copy alone is left.
 #[test]
 fn a_copy_that_is_shorter_than_what_was_shipped_is_not_shipped_again() {

@@ -446,8 +446,14 @@ impl Pipeline {
             let free = followed.is_none_or(|other| other.file.is_none() || other.size < candidate.frontier);
             // Of what nothing was delivered of, nothing can be said.
             let comparable = source.may_copy.is_empty() || (candidate.frontier > 0 && !guard.is_empty());
+            // The aggregator may have been told less of how it begins than is remembered.
+            let goes_on_otherwise = self.remembered_prefix(&source_id).is_some_and(|remembered| {
+                u64::from(remembered.length) <= source.size
+                    && !identity::prefix_agrees(file, remembered).unwrap_or(true)
+            });
             let agrees = free
                 && comparable
+                && !goes_on_otherwise
                 && identity::prefix_agrees(file, prefix).ok()?
                 && identity::guard_agrees(file, candidate.frontier, guard).ok()?;
             agrees.then_some((source_id, candidate.frontier, guard))
@@ -463,6 +469,13 @@ impl Pipeline {
         }
         self.back_to_unannounced(id);
         self.announce.push_back(id);
+    }
+
+    /// What a source began with whose file is gone, as far as that is remembered.
+    fn remembered_prefix(&self, source_id: &[u8; 16]) -> Option<Fingerprint> {
+        let orphan = self.orphans.iter().find(|orphan| orphan.remembered.source_id == *source_id);
+        let ended = || self.table.of_source_id(source_id).and_then(|id| self.table.get(id)).map(Source::known_prefix);
+        orphan.map(|orphan| orphan.remembered.prefix).or_else(ended)
     }
 
     fn on_ended_state(&mut self, id: Id, frontier: u64) {

@@ -115,14 +115,20 @@ impl House {
     /// The checkpoint, as soon as this file stands in it.
     #[track_caller]
     pub fn checkpoint_that_names(&self, name: &str) -> Vec<u8> {
-        let deadline = Instant::now() + Duration::from_secs(20);
         let path = self.path(name);
+        self.wait_checkpoint(|bytes| memchr::memmem::find(bytes, path.as_os_str().as_encoded_bytes()).is_some())
+    }
+
+    /// The checkpoint, as soon as it is as wanted.
+    #[track_caller]
+    pub fn wait_checkpoint(&self, is_wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let bytes = fs::read(self.path("../state/checkpoint")).unwrap_or_default();
-            if memchr::memmem::find(&bytes, path.as_os_str().as_encoded_bytes()).is_some() {
+            if is_wanted(&bytes) {
                 return bytes;
             }
-            assert!(Instant::now() < deadline, "no checkpoint with {name}");
+            assert!(Instant::now() < deadline, "no such checkpoint");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
