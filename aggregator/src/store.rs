@@ -252,8 +252,8 @@ impl Carriers for InStore<'_> {
         Ok(found.records)
     }
 
-    fn blocks(&mut self, id: &Canonical, max: usize) -> Result<usize, FindError> {
-        self.head.count_blocks(id, max)
+    fn blocks(&mut self, id: &Canonical) -> Result<usize, FindError> {
+        self.head.count_blocks(id)
     }
 
     fn blocks_damaged(&self) -> usize {

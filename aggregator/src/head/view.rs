@@ -251,10 +251,7 @@ impl Head {
             let full: Vec<_> = state.full.values().filter(is_wanted).map(|block| block.held.clone()).collect();
             (full, Arc::clone(&state.partitions))
         };
-        let mut hits = Vec::new();
-        for committed in partitions.iter() {
-            hits.extend(find::hits(committed, wanted)?);
-        }
+        let hits = find::hits(&partitions, wanted)?;
         let from_head = full.par_iter().map(|block| match block {
             HeldBlock::Raw(columns) => Ok(columns.materialise(&columns.find(wanted))),
             HeldBlock::Sealed(block) => {
@@ -279,22 +276,15 @@ impl Head {
         Ok(Carriers { records: found, blocks_damaged })
     }
 
-    /// How many blocks hold `wanted`; counting stops beyond `max`. In the head some may only seem to.
-    pub fn count_blocks(&self, wanted: &Canonical, max: usize) -> Result<usize, FindError> {
+    /// How many blocks hold `wanted`. In the head some may only seem to.
+    pub fn count_blocks(&self, wanted: &Canonical) -> Result<usize, FindError> {
         let hash = self.hasher.hash_one(wanted.family());
         let (in_head, partitions) = {
             let state = self.lock();
             let full = state.full.values().filter(|block| block.ids.binary_search(&hash).is_ok()).count();
             (full + state.open.len(), Arc::clone(&state.partitions))
         };
-        let mut count = in_head;
-        for committed in partitions.iter() {
-            count += find::count(committed, wanted)?;
-            if count > max {
-                break;
-            }
-        }
-        Ok(count)
+        Ok(in_head + find::count(&partitions, wanted)?)
     }
 
     /// Lends a decompressor.

@@ -1,5 +1,8 @@
 //! The partition's directory: memory maps, but for single blocks of a store.
 //!
+//! A look into a dictionary and its postings touches single pages far from each other: their maps are without the kernel's read-ahead, which
+//! would read megabytes around each.
+//!
 //! A block's payload is some 30 KB at a random place. Through a memory map that is either a page fault per 4 KB or, with the
 //! kernel's read-ahead, megabytes for each; a `pread` on a descriptor without read-ahead is one request of the right size.
 //! Long ranges (a merge copies whole stores) still go through the map.
@@ -14,7 +17,7 @@ use std::sync::Arc;
 use tantivy::HasLen;
 use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
 use tantivy::directory::{
-    Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, WatchCallback, WatchHandle, WritePtr,
+    Advice, Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, WatchCallback, WatchHandle, WritePtr,
 };
 
 use super::descriptors::Descriptor;
@@ -26,23 +29,32 @@ const PREAD_BYTES_MAX: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct PartitionDirectory {
     mapped: MmapDirectory,
+    /// The same directory; its maps are read here and there.
+    mapped_random: MmapDirectory,
     root: PathBuf,
 }
 
 impl PartitionDirectory {
     /// Opens the directory at `root`.
     pub fn open(root: &Path) -> tantivy::Result<Self> {
-        Ok(Self { mapped: MmapDirectory::open(root)?, root: root.into() })
+        Ok(Self {
+            mapped: MmapDirectory::open(root)?,
+            mapped_random: MmapDirectory::open_with_madvice(root, Advice::Random)?,
+            root: root.into(),
+        })
     }
 }
 
 impl Directory for PartitionDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        let mapped = self.mapped.get_file_handle(path)?;
-        if path.extension().is_none_or(|kind| kind != "store") {
-            return Ok(mapped);
+        match path.extension().and_then(|kind| kind.to_str()) {
+            Some("store") => {
+                let mapped = self.mapped.get_file_handle(path)?;
+                Ok(Arc::new(StoreFile { mapped, descriptor: Descriptor::new(self.root.join(path)) }))
+            }
+            Some("term" | "idx") => self.mapped_random.get_file_handle(path),
+            _ => self.mapped.get_file_handle(path),
         }
-        Ok(Arc::new(StoreFile { mapped, descriptor: Descriptor::new(self.root.join(path)) }))
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {

@@ -1,10 +1,13 @@
 //! The records of an ID, from one partition: a short stretch of the dictionary holds all that may be the same ID.
 
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use tantivy::postings::TermInfo;
 use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, DocSet, SegmentReader, TERMINATED};
+use tantivy::{DocId, DocSet, InvertedIndexReader, TERMINATED};
 
 use super::committed::Committed;
-use super::schema::Fields;
 use crate::block::container::{Corrupt, Unzstd};
 use crate::block::decode::Payload;
 use crate::block::encode;
@@ -34,14 +37,26 @@ pub struct Hit<'a> {
     doc: DocId,
 }
 
-/// The blocks of a partition that hold one of `wanted`.
-pub fn hits<'a>(partition: &'a Committed, wanted: &[Canonical]) -> Result<Vec<Hit<'a>>, FindError> {
-    let mut hits = Vec::new();
-    for (segment, reader) in partition.searcher.segment_readers().iter().enumerate() {
-        let docs = blocks(reader, &partition.partition.fields, wanted)?;
-        hits.extend(docs.into_iter().map(|doc| Hit { partition, segment, doc }));
+/// The blocks of partitions that hold one of `wanted`. Segments are looked into side by side, on the thread pool that this is called on:
+/// what is not in the page cache is waited for at the same time.
+pub fn hits<'a>(partitions: &'a [Arc<Committed>], wanted: &[Canonical]) -> Result<Vec<Hit<'a>>, FindError> {
+    let hits: Result<Vec<_>, FindError> = segments(partitions)
+        .into_par_iter()
+        .map(|(partition, segment)| {
+            let docs = blocks(partition, segment, wanted)?;
+            Ok(docs.into_iter().map(move |doc| Hit { partition, segment, doc }))
+        })
+        .collect();
+    Ok(hits?.into_iter().flatten().collect())
+}
+
+/// Every segment of partitions, with its place in its own.
+fn segments(partitions: &[Arc<Committed>]) -> Vec<(&Committed, usize)> {
+    let mut segments = Vec::new();
+    for partition in partitions {
+        segments.extend((0..partition.stores.len()).map(|segment| (&**partition, segment)));
     }
-    Ok(hits)
+    segments
 }
 
 impl Hit<'_> {
@@ -67,47 +82,64 @@ pub fn stored_rows(document: &[u8]) -> &[u8] {
 
 /// Where the blocks of a partition are that hold one of `wanted`: segment and document.
 pub fn places(partition: &Committed, wanted: &[Canonical]) -> Result<Vec<(usize, DocId)>, FindError> {
-    Ok(hits(partition, wanted)?.into_iter().map(|hit| (hit.segment, hit.doc)).collect())
-}
-
-/// How many blocks of a partition hold one of `wanted`; those that were deleted are counted, too.
-pub fn count(partition: &Committed, wanted: &Canonical) -> Result<usize, FindError> {
-    let mut count = 0;
-    for segment in partition.searcher.segment_readers() {
-        let index = segment.inverted_index(partition.partition.fields.ids)?;
-        let (first, last) = wanted.term_range();
-        let mut terms = index.terms().range().ge(first).le(last).into_stream()?;
-        while terms.advance() {
-            if Canonical::from_term(terms.key()).is_some_and(|stored| stored.same(wanted)) {
-                count += terms.value().doc_freq as usize;
-            }
-        }
+    let mut places = Vec::new();
+    for segment in 0..partition.stores.len() {
+        places.extend(blocks(partition, segment, wanted)?.into_iter().map(|doc| (segment, doc)));
     }
-    Ok(count)
+    Ok(places)
 }
 
-/// The blocks that hold one of `wanted`, rising.
-fn blocks(segment: &SegmentReader, fields: &Fields, wanted: &[Canonical]) -> Result<Vec<DocId>, FindError> {
-    let index = segment.inverted_index(fields.ids)?;
+/// How many blocks of partitions hold `wanted`, looked for as [`hits`] does; those that were deleted are counted, too.
+pub fn count(partitions: &[Arc<Committed>], wanted: &Canonical) -> Result<usize, FindError> {
+    segments(partitions)
+        .into_par_iter()
+        .map(|(partition, segment)| {
+            let mut count = 0;
+            each_term(partition, segment, wanted, |_, term| {
+                count += term.doc_freq as usize;
+                Ok(())
+            })?;
+            Ok(count)
+        })
+        .sum()
+}
+
+/// The blocks of a segment that hold one of `wanted`, rising.
+fn blocks(partition: &Committed, segment: usize, wanted: &[Canonical]) -> Result<Vec<DocId>, FindError> {
+    let reader = partition.searcher.segment_reader(segment as u32);
     let mut docs = Vec::new();
     for id in wanted {
-        let (first, last) = id.term_range();
-        let mut terms = index.terms().range().ge(first).le(last).into_stream()?;
-        while terms.advance() {
-            if !Canonical::from_term(terms.key()).is_some_and(|stored| stored.same(id)) {
-                continue;
-            }
-            let mut postings = index.read_postings_from_terminfo(terms.value(), IndexRecordOption::Basic)?;
+        each_term(partition, segment, id, |index, term| {
+            let mut postings = index.read_postings_from_terminfo(term, IndexRecordOption::Basic)?;
             let mut doc = postings.doc();
             while doc != TERMINATED {
-                if !segment.is_deleted(doc) {
+                if !reader.is_deleted(doc) {
                     docs.push(doc);
                 }
                 doc = postings.advance();
             }
-        }
+            Ok(())
+        })?;
     }
     docs.sort_unstable();
     docs.dedup();
     Ok(docs)
+}
+
+/// What a segment's dictionary holds of `wanted`, in whatever spelling.
+fn each_term(
+    partition: &Committed,
+    segment: usize,
+    wanted: &Canonical,
+    mut take: impl FnMut(&InvertedIndexReader, &TermInfo) -> Result<(), FindError>,
+) -> Result<(), FindError> {
+    let index = partition.searcher.segment_reader(segment as u32).inverted_index(partition.partition.fields.ids)?;
+    let (first, last) = wanted.term_range();
+    let mut terms = index.terms().range().ge(first).le(last).into_stream()?;
+    while terms.advance() {
+        if Canonical::from_term(terms.key()).is_some_and(|stored| stored.same(wanted)) {
+            take(&index, terms.value())?;
+        }
+    }
+    Ok(())
 }

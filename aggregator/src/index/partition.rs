@@ -67,6 +67,9 @@ pub enum PartitionError {
 
 /// The skip list of a store takes some ten bytes per block.
 const STORE_END_BYTES: u64 = 256 << 10;
+/// The files that [`Partition::warm`] reads, in this order, and how much of their ends.
+const WARMED: [(&str, u64); 4] =
+    [("term", u64::MAX), ("store", STORE_END_BYTES), ("fast", u64::MAX), ("idx", u64::MAX)];
 
 /// Behind the name of a directory that is being removed.
 const REMOVED: &str = ".removed";
@@ -238,19 +241,21 @@ impl Partition {
         }
     }
 
-    /// Reads what finding an ID touches besides the records themselves (dictionaries, postings, fast fields, and the ends of
-    /// the stores, where their skip lists are) into the page cache, up to `bytes_max`.
+    /// Reads what finding an ID touches besides the records themselves into the page cache, up to `bytes_max`: dictionaries first, of
+    /// which each is looked into, then the ends of the stores (their skip lists), fast fields, and postings.
     pub fn warm(&self, bytes_max: u64) -> std::io::Result<()> {
-        let mut left = bytes_max;
+        let mut files = Vec::new();
         for entry in std::fs::read_dir(&self.path)? {
             let path = entry?.path();
-            let wanted = match path.extension().and_then(|kind| kind.to_str()) {
-                Some("term" | "idx" | "fast") => left,
-                Some("store") => left.min(STORE_END_BYTES),
-                _ => continue,
-            };
+            let rank = path.extension().and_then(|kind| WARMED.iter().position(|(warmed, _)| kind == *warmed));
+            files.extend(rank.map(|rank| (rank, path)));
+        }
+        files.sort_unstable();
+        let mut left = bytes_max;
+        for (rank, path) in files {
             let mut file = std::fs::File::open(&path)?;
             let size = file.metadata()?.len();
+            let wanted = left.min(WARMED[rank].1);
             file.seek(SeekFrom::Start(size.saturating_sub(wanted)))?;
             left -= std::io::copy(&mut file.take(wanted), &mut std::io::sink())?;
         }

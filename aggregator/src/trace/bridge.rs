@@ -41,8 +41,8 @@ pub trait Carriers {
     /// Every record that carries one of `ids`, in no particular order.
     fn records(&mut self, ids: &[Canonical]) -> Result<Vec<Record>, Self::Error>;
 
-    /// How many blocks hold it; no more than a little beyond `max` need be counted.
-    fn blocks(&mut self, id: &Canonical, max: usize) -> Result<usize, Self::Error>;
+    /// How many blocks hold it.
+    fn blocks(&mut self, id: &Canonical) -> Result<usize, Self::Error>;
 
     /// Blocks that hold one of the IDs that were looked for so far, and cannot be read.
     fn blocks_damaged(&self) -> usize;
@@ -185,7 +185,7 @@ fn choose<C: Carriers>(
         } else if transaction.joined.len() + chosen.len() >= JOINED_MAX {
             Some(Reason::Limit)
         } else {
-            let blocks = carriers.blocks(&id, HUB_BLOCKS)?;
+            let blocks = carriers.blocks(&id)?;
             (blocks > HUB_BLOCKS).then_some(Reason::HubOfBlocks(HUB_BLOCKS))
         };
         match reason {
@@ -359,7 +359,7 @@ mod tests {
             Ok(self.records.iter().filter(is_wanted).cloned().collect())
         }
 
-        fn blocks(&mut self, id: &Canonical, _: usize) -> Result<usize, Self::Error> {
+        fn blocks(&mut self, id: &Canonical) -> Result<usize, Self::Error> {
             Ok(self.records.iter().filter(|record| record.ids.iter().any(|other| other.canonical.same(id))).count() / 4)
         }
 

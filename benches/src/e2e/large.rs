@@ -19,6 +19,7 @@ use crate::corpus::{self, Corpus, Parameters, Shape, again};
 use crate::process::Process;
 use crate::programs::{Aggregator, start_agent};
 use crate::questions::Questions;
+use crate::reference::{self, Reference};
 use crate::report::{Machine, show};
 
 /// Records of a pass: those of the corpus that the budgets are set on.
@@ -52,20 +53,18 @@ pub struct Options {
     /// Keep the aggregator's data in target/bench/large.
     #[arg(long)]
     keep: bool,
+    /// Ask on what an earlier run with --keep and as many records left, and keep it.
+    #[arg(long)]
+    again: bool,
 }
 
 /// What was measured.
 #[derive(Debug, Serialize)]
 struct LargeResults {
     records: u64,
-    bytes: u64,
-    agents: u64,
-    lines_per_s: f64,
-    mb_per_s: f64,
-    aggregator_cpu_s_per_gb: f64,
-    ingest_rss_mb: f64,
+    #[serde(flatten)]
+    ingest: Option<Ingest>,
     disk_bytes: u64,
-    disk_ratio: f64,
     /// From the start of the program to its being ready, with cold caches.
     ready_ms: f64,
     rest_rss_mb: f64,
@@ -79,7 +78,23 @@ struct LargeResults {
     word_ms_p99: f64,
     phrase_ms: f64,
     phrase_ms_p99: f64,
+    #[serde(flatten)]
+    reference: Reference,
     machine: Machine,
+}
+
+/// What was measured while they came in.
+#[derive(Debug, Serialize)]
+struct Ingest {
+    bytes: u64,
+    agents: u64,
+    lines_per_s: f64,
+    mb_per_s: f64,
+    aggregator_cpu_s_per_gb: f64,
+    ingest_rss_mb: f64,
+    /// The rest of it is files that are mapped: segments that are read or merged.
+    ingest_rss_anonymous_mb: f64,
+    disk_ratio: f64,
 }
 
 /// What became of the passes.
@@ -100,10 +115,13 @@ struct Large<'a> {
 /// Runs it, prints and writes what was measured.
 pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<()> {
     let work = bench_folder.join("large");
-    if work.exists() {
+    ensure!(!options.again || work.exists(), "{} is missing: run with --keep first", work.display());
+    if work.exists() && !options.again {
         std::fs::remove_dir_all(&work).with_context(|| format!("delete {}", work.display()))?;
     }
-    ensure_space(bench_folder, options.records)?;
+    if !options.again {
+        ensure_space(bench_folder, options.records)?;
+    }
     let parameters = Parameters { lines: PASS_RECORDS.min(options.records), seed: options.seed };
     let corpus = corpus::prepare(bench_folder, parameters, Shape::Json)?;
     std::fs::create_dir_all(&work).with_context(|| format!("make {}", work.display()))?;
@@ -114,7 +132,7 @@ pub fn run(bench_folder: &Path, options: &Options) -> anyhow::Result<()> {
     text.push('\n');
     let path = bench_folder.join("large.json");
     std::fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-    if !options.keep {
+    if !options.keep && !options.again {
         std::fs::remove_dir_all(&large.work).with_context(|| format!("delete {}", large.work.display()))?;
     }
     Ok(())
@@ -142,8 +160,8 @@ fn ensure_space(folder: &Path, records: u64) -> anyhow::Result<()> {
 
 impl Large<'_> {
     fn measure(&self) -> anyhow::Result<LargeResults> {
-        let ingested = self.ingest()?;
-        let gigabytes = ingested.bytes as f64 / 1e9;
+        let reference = reference::measure(&self.corpus.files()?)?;
+        let ingested = if self.options.again { None } else { Some(self.ingest()?) };
         let disk_bytes = ship::disk_bytes(&self.data_dir())?;
 
         let mut random = Rng::with_seed(11);
@@ -172,15 +190,9 @@ impl Large<'_> {
         aggregator.process.terminate(STOP_DEADLINE)?;
 
         Ok(LargeResults {
-            records: ingested.records,
-            bytes: ingested.bytes,
-            agents: self.options.agents,
-            lines_per_s: ingested.records as f64 / ingested.elapsed.as_secs_f64(),
-            mb_per_s: ingested.bytes as f64 / 1e6 / ingested.elapsed.as_secs_f64(),
-            aggregator_cpu_s_per_gb: ingested.aggregator.cpu_s / gigabytes,
-            ingest_rss_mb: ingested.aggregator.memory.peak_mb,
+            records: self.options.records,
+            ingest: ingested.map(|ingested| ingested.figures(self.options.agents, disk_bytes)),
             disk_bytes,
-            disk_ratio: ingested.bytes as f64 / disk_bytes as f64,
             ready_ms: percentile(&sorted(ready), 0.5),
             rest_rss_mb: rest.0,
             rest_rss_anonymous_mb: rest.1,
@@ -193,6 +205,7 @@ impl Large<'_> {
             word_ms_p99: percentile(&words, 0.99),
             phrase_ms: percentile(&phrases, 0.5),
             phrase_ms_p99: percentile(&phrases, 0.99),
+            reference,
             machine: Machine::this(),
         })
     }
@@ -270,6 +283,22 @@ impl Large<'_> {
         let pass = random.u32(..whole_passes);
         let (id, count) = &self.corpus.transactions[random.usize(..self.corpus.transactions.len())];
         ask(client, &again::renumbered(id, pass), *count)
+    }
+}
+
+impl Ingested {
+    fn figures(&self, agents: u64, disk_bytes: u64) -> Ingest {
+        let Self { records, bytes, elapsed, aggregator } = self;
+        Ingest {
+            bytes: *bytes,
+            agents,
+            lines_per_s: *records as f64 / elapsed.as_secs_f64(),
+            mb_per_s: *bytes as f64 / 1e6 / elapsed.as_secs_f64(),
+            aggregator_cpu_s_per_gb: aggregator.cpu_s / (*bytes as f64 / 1e9),
+            ingest_rss_mb: aggregator.memory.peak_mb,
+            ingest_rss_anonymous_mb: aggregator.memory.anonymous_peak_mb,
+            disk_ratio: *bytes as f64 / disk_bytes as f64,
+        }
     }
 }
 

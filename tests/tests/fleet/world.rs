@@ -85,7 +85,7 @@ impl Carriers for Shelf {
         Ok(indices.into_iter().map(|index| self.records[index].clone()).collect())
     }
 
-    fn blocks(&mut self, id: &Canonical, _: usize) -> Result<usize, Self::Error> {
+    fn blocks(&mut self, id: &Canonical) -> Result<usize, Self::Error> {
         Ok(self.by_family.get(&id.to_string()).map_or(0, |of| of.len().div_ceil(64)))
     }
 
