@@ -73,7 +73,7 @@ metrics! {
     checkpoint_errors: Count, "clew_agent_checkpoint_errors", "Checkpoints that could not be written or read";
 }
 
-/// Answers `/metrics` and `/livez` until the task is dropped.
+/// Answers `/metrics`, `/livez` and `/readyz` until the task is dropped.
 pub async fn serve(listener: TcpListener, metrics: std::sync::Arc<Metrics>) {
     let mut registry = Registry::default();
     metrics.register(&mut registry);
@@ -81,7 +81,7 @@ pub async fn serve(listener: TcpListener, metrics: std::sync::Arc<Metrics>) {
         // One scrape at a time: there is one scraper, and it waits its turn.
         match listener.accept().await {
             Ok((stream, _)) => {
-                let _ = tokio::time::timeout(SCRAPE_TIME_MAX, answer(stream, &registry)).await;
+                let _ = tokio::time::timeout(SCRAPE_TIME_MAX, answer(stream, &registry, &metrics)).await;
             }
             Err(error) => {
                 tracing::warn!("accept on metrics_listen: {error}");
@@ -91,7 +91,7 @@ pub async fn serve(listener: TcpListener, metrics: std::sync::Arc<Metrics>) {
     }
 }
 
-async fn answer(mut stream: TcpStream, registry: &Registry) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, registry: &Registry, metrics: &Metrics) -> std::io::Result<()> {
     let mut request = Vec::new();
     while !request.windows(4).any(|window| window == b"\r\n\r\n") {
         if request.len() > REQUEST_BYTES_MAX || stream.read_buf(&mut request).await? == 0 {
@@ -102,7 +102,9 @@ async fn answer(mut stream: TcpStream, registry: &Registry) -> std::io::Result<(
     let (status, kind, body) = match path {
         b"/metrics" => ("200 OK", CONTENT_TYPE, encode(registry)),
         b"/livez" => ("200 OK", "text/plain", "ok".to_owned()),
-        _ => ("404 Not Found", "text/plain", "there is /metrics and /livez here\n".to_owned()),
+        b"/readyz" if metrics.connected.get() > 0 => ("200 OK", "text/plain", "ok".to_owned()),
+        b"/readyz" => ("503 Service Unavailable", "text/plain", "there is no session with the aggregator\n".to_owned()),
+        _ => ("404 Not Found", "text/plain", "there is /metrics, /livez and /readyz here\n".to_owned()),
     };
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",

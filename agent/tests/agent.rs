@@ -433,6 +433,35 @@ fn a_compressed_file_of_which_nothing_can_be_read_is_a_gap() {
     assert!(gaps.len() == 1 && gaps[0].path.ends_with("a.log.1.gz"), "one gap, of the compressed file");
 }
 
+/// As in Kubernetes when agent and aggregator are replaced: a file was delivered, then compressed while nobody could be asked about it, and
+/// went with its pod while no agent ran.
+#[test]
+fn what_a_file_and_its_compressed_copy_held_is_no_gap_twice() {
+    let mut house = House::new();
+    append(&house.path("a.log"), 0..100);
+    house.start();
+    house.wait_lines(100);
+    fs::rename(house.path("a.log"), house.path("a.log.1")).unwrap();
+    append(&house.path("a.log"), 100..110);
+    house.wait_lines(110);
+    house.checkpoint_that_names("a.log.1");
+    house.fake.pause();
+    compress(&house.path("a.log.1"), &house.path("a.log.2.gz"));
+    house.checkpoint_that_names("a.log.2.gz");
+    house.kill();
+    fs::remove_file(house.path("a.log.2.gz")).unwrap();
+    fs::remove_file(house.path("a.log")).unwrap();
+    house.fake.resume();
+    house.start();
+    house.fake.wait_for("the gap", |state| {
+        state.sources.values().any(|source| source.path.ends_with("a.log") && !source.gaps.is_empty())
+    });
+    assert_eq!(house.stop(), Some(0));
+    let lost = |source: &fake::Stored| source.gaps.iter().map(|(begin, end)| end - begin).sum::<u64>();
+    assert_eq!(house.fake.state().sources.values().map(lost).sum::<u64>(), 0, "all of it had been delivered");
+    house.assert_lines(lines(0..110));
+}
+
 /// As logrotate does it: the compressed file appears under a temporary name, then the other one goes.
 fn compress(from: &std::path::Path, to: &std::path::Path) {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

@@ -5,6 +5,7 @@ mod house;
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -406,6 +407,22 @@ fn systemd_is_told_in_order() {
     house.signal(Signal::TERM);
     assert_eq!(next(&socket, &routine), "STOPPING=1");
     assert_eq!(house.agent.take().unwrap().wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn ready_is_who_has_a_session() {
+    let mut house = House::new();
+    house.extra = format!("metrics_listen = \"{}\"", house.metrics);
+    house.fake.pause();
+    house.start();
+    wait_until("somebody to listen", || TcpStream::connect(house.metrics).is_ok());
+    let answers = |house: &House, path: &str, status: u16| house.get(path).starts_with(&format!("HTTP/1.1 {status} "));
+    assert!(answers(&house, "/livez", 200) && answers(&house, "/readyz", 503));
+    house.fake.resume();
+    wait_until("a session", || answers(&house, "/readyz", 200));
+    house.fake.pause();
+    wait_until("its end", || answers(&house, "/readyz", 503));
+    assert!(answers(&house, "/livez", 200));
 }
 
 #[test]

@@ -113,6 +113,23 @@ impl Pipeline {
         true
     }
 
+    /// Whether a file that is gone, and was not decided about, held the same as a relative: what that one delivered or declares lost is all
+    /// there was.
+    fn is_answered_for(&self, orphan: &Orphan) -> bool {
+        let (copy, Some(family)) = (&orphan.remembered, orphan.family) else { return false };
+        // Of less it could not be said that it was the same.
+        if !copy.may_be_copy || copy.frontier > 0 || u64::from(copy.prefix.length) < COMMON_BYTES_SURE {
+            return false;
+        }
+        let same = |other: &Remembered| !other.may_be_copy && (other.size, other.prefix) == (copy.size, copy.prefix);
+        let gone = self.orphans.iter().filter(|orphan| orphan.family == Some(family)).map(|orphan| &orphan.remembered);
+        let complete = self.remembered.values().filter(|other| Family::of(&other.path) == Some(family));
+        let mut followed = self.table.relatives(family).map(|(_, other)| other);
+        gone.chain(complete).any(same)
+            || followed
+                .any(|other| !other.may_be_copy && (other.end(), other.known_prefix()) == (copy.size, copy.prefix))
+    }
+
     /// What the checkpoint remembers as an undecided copy of the same contents is decided along with this one.
     fn forget_undecided(&mut self, id: Id) {
         let Some(source) = self.table.get(id) else { return };
@@ -326,7 +343,14 @@ impl Pipeline {
         while place < self.orphans.len() {
             let orphan = &self.orphans[place];
             if self.reconciled && over(orphan.since, orphan.family) {
+                let is_answered_for = self.is_answered_for(orphan);
                 let orphan = self.orphans.swap_remove(place);
+                if is_answered_for {
+                    tracing::debug!("{} held what a relative answers for", orphan.remembered.path.display());
+                    self.metrics.copies.inc();
+                    self.unsaved = true;
+                    continue;
+                }
                 lost.push(self.table.insert(Source::vanished(&orphan.remembered, now)));
                 self.unsaved = true;
             } else {

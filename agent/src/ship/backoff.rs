@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 const CEILING_MIN: Duration = Duration::from_millis(100);
-const CEILING_MAX: Duration = Duration::from_secs(10);
+const CEILING_MAX: Duration = Duration::from_secs(5);
 /// Never at once: a server that accepts and refuses would be asked in a tight loop.
 const WAIT_MIN: Duration = Duration::from_millis(20);
 

@@ -138,16 +138,23 @@ impl House {
         fs::write(self.path("../state/checkpoint"), checkpoint).unwrap();
     }
 
+    /// What the agent's `metrics_listen` answers, the head included.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> String {
+        let mut text = String::new();
+        let mut stream = TcpStream::connect(self.metrics).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\n\r\n").unwrap();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
     /// Waits until a metric has this value.
     #[track_caller]
     pub fn wait_metric(&self, name: &str, wanted: u64) {
         let deadline = Instant::now() + Duration::from_secs(20);
         let line = format!("{name} {wanted}");
         loop {
-            let mut text = String::new();
-            let mut stream = TcpStream::connect(self.metrics).unwrap();
-            stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
-            stream.read_to_string(&mut text).unwrap();
+            let text = self.get("/metrics");
             if text.lines().any(|found| found == line) {
                 return;
             }
