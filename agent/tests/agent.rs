@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use clew_agent::record::flag;
 use house::{House, append, append_text, bytes, line, lines};
@@ -431,6 +431,68 @@ fn a_compressed_file_of_which_nothing_can_be_read_is_a_gap() {
     assert_eq!(state.count("app"), 3);
     let gaps: Vec<_> = state.sources.values().filter(|source| !source.gaps.is_empty()).collect();
     assert!(gaps.len() == 1 && gaps[0].path.ends_with("a.log.1.gz"), "one gap, of the compressed file");
+}
+
+/// The aggregator holds more than it could acknowledge before it went. Meanwhile files are copied and written anew, to more than they held: only
+/// the aggregator's answer shows that they are others, and until then the copies must wait, however long that was.
+#[test]
+fn copies_that_were_made_while_the_aggregator_was_away_wait_for_what_it_holds() {
+    const FILES: usize = 8;
+    let mut house = House::new();
+    house.extra = format!("metrics_listen = \"{}\"", house.metrics);
+    let path = |house: &House, file: usize| house.path(&format!("{file}.log"));
+    let append_each = |house: &House, numbers: std::ops::Range<usize>| {
+        (0..FILES).for_each(|file| append(&path(house, file), file * 1000 + numbers.start..file * 1000 + numbers.end));
+    };
+    append_each(&house, 0..10);
+    house.start();
+    house.wait_lines(FILES * 10);
+    house.wait_metric("clew_agent_unread_bytes", 0);
+    house.fake.state().hold_acks = true;
+    append_each(&house, 10..20);
+    house.wait_lines(FILES * 20);
+    house.fake.pause();
+    house.fake.state().hold_acks = false;
+    for file in 0..FILES {
+        fs::copy(path(&house, file), house.path(&format!("{file}.log.1"))).unwrap();
+        // Never shorter than it was.
+        let anew = lines(file * 1000 + 100..file * 1000 + 160).join("\n") + "\n";
+        OpenOptions::new().write(true).open(path(&house, file)).unwrap().write_all(anew.as_bytes()).unwrap();
+    }
+    house.wait_metric("clew_agent_sources", 2 * FILES as u64);
+    // Longer than a copy waits for anything but an answer.
+    std::thread::sleep(Duration::from_secs(11));
+    house.fake.resume();
+    house.wait_lines(FILES * 80);
+    assert_eq!(house.stop(), Some(0));
+    let numbers = (0..FILES).flat_map(|file| (0..20).chain(100..160).map(move |number| file * 1000 + number));
+    house.assert_lines(numbers.map(line).collect());
+}
+
+/// It was let go by whoever wrote it: that it is gone says nothing. Of a live file that is gone it cannot be said how far it reached.
+#[test]
+fn a_delivered_file_that_was_compressed_is_no_gap_when_the_agent_comes_back() {
+    let mut house = House::new();
+    house.extra = format!("metrics_listen = \"{}\"", house.metrics);
+    let rotated = house.path("a.log.1");
+    append(&rotated, 0..100);
+    File::open(&rotated).unwrap().set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    append(&house.path("a.log"), 100..110);
+    append(&house.path("b.log"), 200..210);
+    house.start();
+    house.wait_lines(120);
+    compress(&rotated, &house.path("a.log.2.gz"));
+    house.wait_metric("clew_agent_copies_total", 1);
+    assert_eq!(house.stop(), Some(0));
+    fs::remove_file(house.path("b.log")).unwrap();
+    house.start();
+    let has_gap = |state: &fake::State, name: &str| {
+        state.sources.values().any(|source| source.path.ends_with(name) && !source.gaps.is_empty())
+    };
+    house.fake.wait_for("the gap of the live file", |state| has_gap(state, "b.log"));
+    assert_eq!(house.stop(), Some(0));
+    assert!(!has_gap(&house.fake.state(), "a.log.1"));
+    house.assert_lines(lines(0..110).into_iter().chain(lines(200..210)).collect());
 }
 
 /// As in Kubernetes when agent and aggregator are replaced: a file was delivered, then compressed while nobody could be asked about it, and

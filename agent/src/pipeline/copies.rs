@@ -63,14 +63,14 @@ impl Pipeline {
     /// Decides about a rotated or compressed file that is new to us. False: it is too early, or it is gone from the table.
     pub(super) fn decide_copy(&mut self, id: Id, now: Instant) -> bool {
         let Some(source) = self.table.get(id) else { return false };
-        let is_late = now.saturating_duration_since(source.found_at) >= UNDECIDED_MAX;
-        let quiet = is_late || now.saturating_duration_since(source.grown_at) >= QUIET || self.draining.is_some();
         // What the aggregator holds decides, and without it nothing can be shipped.
-        if self.session.is_none()
-            || source.examination.is_some()
-            || !quiet
-            || (!is_late && self.has_unverified_relative(id, source))
-        {
+        let Some(session) = &self.session else { return false };
+        let is_late = |since: Instant| now.saturating_duration_since(since) >= UNDECIDED_MAX;
+        let quiet = is_late(source.found_at)
+            || now.saturating_duration_since(source.grown_at) >= QUIET
+            || self.draining.is_some();
+        let unverified = !is_late(source.found_at.max(session.since)) && self.has_unverified_relative(id, source);
+        if source.examination.is_some() || !quiet || unverified {
             return false;
         }
         let relation = match &source.file {
@@ -246,28 +246,33 @@ impl Pipeline {
             return;
         }
         self.become_another(id);
-        let Some(source) = self.table.get_mut(id) else { return };
-        source.prefix = Fingerprint::default();
-        source.take_prefix();
+        if let Some(source) = self.table.get_mut(id) {
+            source.prefix = Fingerprint::default();
+            source.take_prefix();
+        }
     }
 
     /// The file was empty when it was remembered, and is cut off before the aggregator said what it holds of it: what stood in it until now may
     /// be another one's. It is for itself from here on, and what is remembered waits for a copy.
     pub(super) fn part_from_memory(&mut self, id: Id) {
-        let is_doubtful = |source: &&Source| source.is_unverified() && source.known_prefix().is_empty();
+        let is_doubtful = |source: &&Source| {
+            source.before.as_deref().is_some_and(|before| before.prefix.is_empty()) && source.file.is_some()
+        };
         let Some(source) = self.table.get(id).filter(is_doubtful) else { return };
         self.orphans.push(Orphan::new(source.remember(now_ns() / 1_000_000_000)));
         self.become_another(id);
     }
 
     /// With what its file holds, the source is one that nobody has heard of.
-    fn become_another(&mut self, id: Id) {
+    pub(super) fn become_another(&mut self, id: Id) {
         self.table.end_account(id);
         let Some(source) = self.table.get_mut(id) else { return };
         source.source_id = *uuid::Uuid::new_v4().as_bytes();
         source.before = None;
         source.recorded = None;
         source.fresh = false;
+        source.begun = Begun::AtItsBeginning;
+        source.origin = 0;
         source.phase = Phase::Unannounced;
         source.start_at(Mark::default());
     }

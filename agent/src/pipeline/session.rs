@@ -29,6 +29,7 @@ const BACKLOG_RESERVE_SHARE: u64 = 4;
 /// The session that is up.
 pub struct Session {
     number: u64,
+    pub since: Instant,
     outbox: mpsc::Sender<AgentMessage>,
     pub credit_bytes: u64,
     /// All of it, when nothing is in flight.
@@ -77,6 +78,7 @@ impl Pipeline {
                 let batch_bytes_max = self.config.limits.batch_bytes_max.min(most).min(credit_bytes).max(2);
                 self.session = Some(Session {
                     number: session,
+                    since: Instant::now(),
                     outbox,
                     credit_bytes,
                     credit_bytes_max: credit_bytes,
@@ -416,14 +418,10 @@ impl Pipeline {
         vanished.prefix = state.prefix.as_ref().map(unwire).unwrap_or_default();
         vanished.size = frontier;
         self.orphans.push(Orphan::new(vanished));
-        let Some(source) = self.table.get_mut(id) else { return };
-        source.source_id = *uuid::Uuid::new_v4().as_bytes();
-        source.before = None;
-        source.fresh = false;
-        source.prefix = Fingerprint::default();
-        source.origin = 0;
-        source.start_at(Mark::default());
-        self.back_to_unannounced(id);
+        self.become_another(id);
+        if let Some(source) = self.table.get_mut(id) {
+            source.prefix = Fingerprint::default();
+        }
         self.announce.push_back(id);
     }
 

@@ -27,6 +27,9 @@ use crate::treatment::{self, Lines, Treatment};
 /// Identifies a source in this process; never used twice.
 pub type Id = usize;
 
+/// A writer may go on for a moment with a file that was rotated and then compressed.
+const UNLINKED_QUIET: Duration = Duration::from_secs(10);
+
 /// The number of the checkpoint that this process began with.
 const RECORDED_BEFORE: u64 = 0;
 
@@ -400,14 +403,21 @@ impl Source {
             && (compressed || self.file.as_ref().is_some_and(goes_on))
     }
 
-    /// Its file may hold something else than it is remembered for.
+    /// Its file may hold something else than it is remembered for, or than the aggregator holds of it: that was not compared in this session.
     pub fn is_unverified(&self) -> bool {
-        self.before.is_some() && self.file.is_some()
+        self.file.is_some() && (self.before.is_some() || self.phase != Phase::Open)
     }
 
     /// What is known of its beginning: as long as its file is not verified, what it is remembered for.
     pub fn known_prefix(&self) -> Fingerprint {
         self.before.as_deref().filter(|_| self.file.is_some()).map_or(self.prefix, |before| before.prefix)
+    }
+
+    /// A rotated file that was delivered, and that nobody writes to any more as far as can be told: it was let go, or has no name and was
+    /// quiet.
+    fn is_complete(&self) -> bool {
+        let is_over = self.file.is_none() || (self.unlinked && self.grown_at.elapsed() >= UNLINKED_QUIET);
+        self.ended.is_none() && self.rotated && is_over && self.is_settled()
     }
 
     /// For the checkpoint.
@@ -436,7 +446,7 @@ impl Source {
             seen_s: now_s,
             service: self.service.to_string(),
             size: self.end().max(self.acked.position),
-            complete: self.ended.is_none() && self.rotated && self.file.is_none() && self.is_settled(),
+            complete: self.is_complete(),
             ended: self.ended.is_some(),
             compression: self.compression,
             fresh: self.fresh,
