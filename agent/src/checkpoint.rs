@@ -33,6 +33,8 @@ pub struct Remembered {
     pub origin: u64,
     pub prefix: Fingerprint,
     pub guard: Fingerprint,
+    /// Of a compressed file that may be a copy: the guard of its end.
+    pub tail: Fingerprint,
     pub last_time_ns: Option<i64>,
     /// When its file was last seen, in seconds since the epoch.
     pub seen_s: u64,
@@ -143,6 +145,10 @@ struct BodySource {
     /// Absent: an older version wrote this, and the frontier is all that is known.
     #[prost(uint64, optional, tag = "32")]
     origin: Option<u64>,
+    #[prost(uint32, tag = "33")]
+    tail_length: u32,
+    #[prost(fixed64, tag = "34")]
+    tail_hash: u64,
 }
 
 /// Why the folder cannot be used.
@@ -280,6 +286,8 @@ pub fn encode(checkpoint: &Checkpoint) -> Vec<u8> {
         windows_from: source.windows_from.map(|(position, _)| position),
         windows_time_ns: source.windows_from.and_then(|(_, time_ns)| time_ns),
         origin: Some(source.origin),
+        tail_length: source.tail.length,
+        tail_hash: source.tail.hash,
     };
     let covered = |covered: &Covered| BodyCovered {
         device: covered.key.device,
@@ -329,6 +337,7 @@ pub fn decode(bytes: &[u8]) -> Result<Checkpoint, &'static str> {
             origin: source.origin.unwrap_or(source.frontier),
             prefix: Fingerprint { length: source.prefix_length, hash: source.prefix_hash },
             guard: Fingerprint { length: source.guard_length, hash: source.guard_hash },
+            tail: Fingerprint { length: source.tail_length, hash: source.tail_hash },
             last_time_ns: source.last_time_ns,
             seen_s: source.seen_s,
             service: source.service,
@@ -371,6 +380,7 @@ mod tests {
             origin: 3,
             prefix: Fingerprint::of(b"prefix"),
             guard: Fingerprint::of(b"guard"),
+            tail: Fingerprint::of(b"tail"),
             last_time_ns: Some(-5),
             seen_s: 4,
             service: "shop".into(),

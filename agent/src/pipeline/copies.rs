@@ -113,21 +113,22 @@ impl Pipeline {
         true
     }
 
-    /// Whether a file that is gone, and was not decided about, held the same as a relative: what that one delivered or declares lost is all
-    /// there was.
+    /// Whether a compressed file that is gone, and was not decided about, held what a relative delivered: as much, with the same beginning and the
+    /// same end.
     fn is_answered_for(&self, orphan: &Orphan) -> bool {
         let (copy, Some(family)) = (&orphan.remembered, orphan.family) else { return false };
         // Of less it could not be said that it was the same.
-        if !copy.may_be_copy || copy.frontier > 0 || u64::from(copy.prefix.length) < COMMON_BYTES_SURE {
+        if !copy.may_be_copy || copy.frontier > 0 || copy.tail.is_empty() || copy.size < COMMON_BYTES_SURE {
             return false;
         }
-        let same = |other: &Remembered| !other.may_be_copy && (other.size, other.prefix) == (copy.size, copy.prefix);
+        let wanted = (copy.size, copy.size, copy.prefix, copy.tail);
         let gone = self.orphans.iter().filter(|orphan| orphan.family == Some(family)).map(|orphan| &orphan.remembered);
         let complete = self.remembered.values().filter(|other| Family::of(&other.path) == Some(family));
-        let mut followed = self.table.relatives(family).map(|(_, other)| other);
-        gone.chain(complete).any(same)
+        let mut remembered = gone.chain(complete).filter(|other| !other.may_be_copy);
+        let mut followed = self.table.relatives(family).map(|(_, other)| other).filter(|other| !other.may_be_copy);
+        remembered.any(|other| (other.size, other.frontier, other.prefix, other.guard) == wanted)
             || followed
-                .any(|other| !other.may_be_copy && (other.end(), other.known_prefix()) == (copy.size, copy.prefix))
+                .any(|other| (other.end(), other.acked.position, other.known_prefix(), other.acked.guard) == wanted)
     }
 
     /// What the checkpoint remembers as an undecided copy of the same contents is decided along with this one.
@@ -271,6 +272,7 @@ impl Pipeline {
         source.before = None;
         source.recorded = None;
         source.fresh = false;
+        source.owed = None;
         source.begun = Begun::AtItsBeginning;
         source.origin = 0;
         source.phase = Phase::Unannounced;

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::mpsc::{Sender, channel};
 
 use super::Event;
+use crate::identity::Fingerprint;
 use crate::tail::inflate::Inflate;
 
 /// A file to be examined.
@@ -20,6 +21,8 @@ pub struct Examined {
     pub number: u64,
     /// Bytes that it decompresses to.
     pub size: u64,
+    /// The guard of its end.
+    pub tail: Fingerprint,
     /// Why it is no whole compressed file; then `size` is what came before.
     pub error: Option<io::Error>,
 }
@@ -51,11 +54,12 @@ impl Examiner {
 fn examine(request: Request) -> Examined {
     let Request { number, mut inflate } = request;
     let mut size = 0;
-    loop {
+    let error = loop {
         match inflate.step() {
-            Ok(0) => return Examined { number, size, error: None },
+            Ok(0) => break None,
             Ok(read) => size += read as u64,
-            Err(error) => return Examined { number, size, error: Some(error) },
+            Err(error) => break Some(error),
         }
-    }
+    };
+    Examined { number, size, tail: Fingerprint::guard(inflate.window()), error }
 }

@@ -257,6 +257,7 @@ impl Pipeline {
             None => return,
         }
         source.size = examined.size;
+        source.tail = examined.tail;
         source.take_prefix();
         let is_decided = !source.may_be_copy || self.decide_copy(id, now);
         if is_decided && self.session.is_some() {

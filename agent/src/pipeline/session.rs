@@ -18,6 +18,7 @@ use super::turn::wire;
 use crate::identity::{self, Fingerprint};
 use crate::ship;
 use crate::ship::clock::{Anchor, now_ns};
+use crate::tail::file::LogFile;
 use crate::watermark::Watermark;
 
 /// The outbox is left this much room for pings.
@@ -421,6 +422,7 @@ impl Pipeline {
         self.become_another(id);
         if let Some(source) = self.table.get_mut(id) {
             source.prefix = Fingerprint::default();
+            source.take_prefix();
         }
         self.announce.push_back(id);
     }
@@ -440,8 +442,13 @@ impl Pipeline {
             let prefix = candidate.prefix.as_ref().map(unwire).unwrap_or_default();
             let guard = candidate.guard.as_ref().map(unwire).unwrap_or_default();
             let followed = self.table.of_source_id(&source_id).and_then(|other| self.table.get(other));
-            // A file that is shorter than what was delivered of its source is not the source's any more.
-            let free = followed.is_none_or(|other| other.file.is_none() || other.size < candidate.frontier);
+            // A file that is shorter than what was delivered of its source is not the source's any more, nor is one that ends otherwise there.
+            let is_anothers = |other: &Source, held: &LogFile| {
+                other.size < candidate.frontier
+                    || (other.is_unverified()
+                        && !identity::guard_agrees(held, candidate.frontier, guard).unwrap_or(true))
+            };
+            let free = followed.is_none_or(|other| other.file.as_ref().is_none_or(|held| is_anothers(other, held)));
             // Of what nothing was delivered of, nothing can be said.
             let comparable = source.may_copy.is_empty() || (candidate.frontier > 0 && !guard.is_empty());
             // The aggregator may have been told less of how it begins than is remembered.

@@ -27,9 +27,6 @@ use crate::treatment::{self, Lines, Treatment};
 /// Identifies a source in this process; never used twice.
 pub type Id = usize;
 
-/// A writer may go on for a moment with a file that was rotated and then compressed.
-const UNLINKED_QUIET: Duration = Duration::from_secs(10);
-
 /// The number of the checkpoint that this process began with.
 const RECORDED_BEFORE: u64 = 0;
 
@@ -106,6 +103,8 @@ pub struct Source {
     pub compression: Option<Compression>,
     /// Of a compressed file that is examined on another thread: the number of that examination.
     pub examination: Option<u64>,
+    /// Of a compressed file: the guard of its end.
+    pub tail: Fingerprint,
     /// None: the incarnation ended, or a quiet rotated file was let go.
     pub file: Option<LogFile>,
     /// The agent has no memory of it: the aggregator may know it.
@@ -220,6 +219,7 @@ impl Source {
             key,
             compression: None,
             examination: None,
+            tail: Fingerprint::default(),
             file: None,
             fresh: false,
             prefix: Fingerprint::default(),
@@ -413,11 +413,12 @@ impl Source {
         self.before.as_deref().filter(|_| self.file.is_some()).map_or(self.prefix, |before| before.prefix)
     }
 
-    /// A rotated file that was delivered, and that nobody writes to any more as far as can be told: it was let go, or has no name and was
-    /// quiet.
+    /// A rotated file that was delivered and gets no more: it was quiet for long and let go, or it has no name and no writer any more.
     fn is_complete(&self) -> bool {
-        let is_over = self.file.is_none() || (self.unlinked && self.grown_at.elapsed() >= UNLINKED_QUIET);
-        self.ended.is_none() && self.rotated && is_over && self.is_settled()
+        let gets_no_more = |file: &LogFile| {
+            self.unlinked && file.has_no_writer() && file.status().is_ok_and(|status| status.size == self.size)
+        };
+        self.ended.is_none() && self.rotated && self.is_settled() && self.file.as_ref().is_none_or(gets_no_more)
     }
 
     /// For the checkpoint.
@@ -442,6 +443,7 @@ impl Source {
             origin: self.origin,
             prefix: self.prefix,
             guard: self.acked.guard,
+            tail: if self.may_be_copy { self.tail } else { Fingerprint::default() },
             last_time_ns: self.acked.last_time_ns,
             seen_s: now_s,
             service: self.service.to_string(),

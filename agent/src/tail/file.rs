@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, StatxFlags};
@@ -127,6 +127,17 @@ impl LogFile {
         if let Some((inflate, _)) = &self.inflate {
             inflate.borrow_mut().restart();
         }
+    }
+
+    /// Whether the kernel says that nobody has it open for writing. It says so, by granting a lease, only to who owns the file or may take any lease,
+    /// and only on local file systems.
+    pub fn has_no_writer(&self) -> bool {
+        let lease = |kind: libc::c_int| {
+            // SAFETY: the descriptor is open as long as `self.file`, and the command takes an integer.
+            unsafe { libc::fcntl(self.file.as_raw_fd(), libc::F_SETLEASE, kind) == 0 }
+        };
+        // Held for an instant: a writer that opens the file meanwhile waits for its release.
+        lease(libc::F_RDLCK) && lease(libc::F_UNLCK)
     }
 
     /// What it is like now.

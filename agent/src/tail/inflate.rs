@@ -87,6 +87,11 @@ impl Inflate {
         Ok(read)
     }
 
+    /// What was decoded last, a window at most.
+    pub fn window(&self) -> &[u8] {
+        &self.window
+    }
+
     /// Gives the window back; the next read begins anew.
     pub fn restart(&mut self) {
         self.decoder = None;

@@ -24,6 +24,7 @@ fn remembered(number: u64) -> Remembered {
         origin: number * 1000,
         prefix: Fingerprint::of(b"first bytes"),
         guard: Fingerprint::guard(b"bytes before the frontier"),
+        tail: Fingerprint::guard(b"bytes before the end"),
         last_time_ns: (number > 1).then_some(-1),
         seen_s: 1_795_608_000,
         service: "payments".into(),
