@@ -115,7 +115,8 @@ impl Api {
     /// Any method and kind of body; no answer is a failure.
     pub fn request_with(&self, method: &str, path: &str, content_type: &str, body: impl Into<Vec<u8>>) -> Answer {
         let request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        let request = request.header("content-type", content_type);
+        // Who answers before it has read a body may hang up; the next request shall not find that out.
+        let request = request.header("content-type", content_type).header("connection", "close");
         let body = body.into();
         let answer = if body.is_empty() {
             self.send(request.body(()).expect("a request"))
