@@ -1,7 +1,7 @@
 // The page over log files that the tests write: agents that die, a hundred thousand records, and lines that mean harm.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, tab } from "./browser.mjs";
+import { launch, serious, tab } from "./browser.mjs";
 import { House, PATIENCE_MS, until } from "./house.mjs";
 
 /** @type {House} */
@@ -11,6 +11,8 @@ let browser;
 
 const OPEN = "0af7651916cd43dd8448eb211c80319c";
 const HOSTILE = "5bd66ef5095369c7b0d1f8f4bd33716a";
+const ALIKE = "7e57a11ce0000000000000000000000a";
+const ALIKE_RECORDS = 20;
 const LARGE = "a4f3c2d1e5b6978812345678abcdef01";
 const LARGE_RECORDS = 100_000;
 /** Each would do or show something else if it were taken for more than text. */
@@ -35,6 +37,7 @@ before(async () => {
     JSON.stringify({ time: now, level: "error", trace_id: HOSTILE, msg: "<b>bold</b>", "<img src=x onerror=alert(3)>": "<svg onload=alert(4)>", deep: { "__proto__": { polluted: "yes" }, constructor: "text" } }),
     `${now} INFO trace_id=${HOSTILE} huge ${"0123456789abcdef".repeat(12_000)} end`,
   ]);
+  house.write("web-1", "again", Array.from({ length: ALIKE_RECORDS }, (_, at) => `${now} INFO trace_id=${ALIKE} try ${at} of the stock`));
   // Who calls whom, as spans say.
   for (let at = 0; at < 5; at += 1) {
     const of = (/** @type {string} */ span, /** @type {string} */ parent) => JSON.stringify({ time: now, level: "info", trace_id: `ca11${"0".repeat(27)}${at + 1}`, span_id: `${span}000000000000${at + 1}`, ...(parent === "" ? {} : { parent_span_id: `${parent}000000000000${at + 1}` }), msg: "called" });
@@ -155,6 +158,22 @@ test("a line that was copied is the line", async () => {
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), huge.line);
   await page.getByRole("button", { name: "Show all" }).click();
   await until("all of it", async () => (await page.locator(".details pre").innerText()) === huge.line);
+  await close();
+});
+
+test("alike lines are one row, which says so and unfolds", async () => {
+  await house.transaction(ALIKE, ALIKE_RECORDS);
+  const { page, close } = await tab(browser, house.url, { bypassCSP: true });
+  await page.goto(`/t/${ALIKE}`);
+  const rows = page.getByRole("listbox", { name: "Records in order" }).getByRole("option");
+  const fold = rows.filter({ hasText: `${ALIKE_RECORDS} alike` });
+  await fold.filter({ hasText: "folded" }).waitFor();
+  assert.equal(await rows.count(), 1);
+  assert.deepEqual(await serious(page), []);
+  await fold.click();
+  await fold.filter({ hasText: "unfolded" }).waitFor();
+  assert.equal(await rows.count(), 1 + ALIKE_RECORDS);
+  assert.deepEqual(await serious(page), []);
   await close();
 });
 

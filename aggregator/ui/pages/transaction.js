@@ -267,10 +267,10 @@ function Row({ item, records, begin, span, raw, template, properties }) {
   const record = records[item.at];
   const ns = between(begin, record.at ?? record.time);
   if (item.kind === "fold") {
-    return html`<div class="rec fold" style=${{ gridTemplateColumns: template }} aria-expanded=${item.open} ...${properties}>
+    return html`<div class="rec fold" style=${{ gridTemplateColumns: template }} ...${properties}>
       <span class="at">${offset(ns, span)}</span>
       <span class="who"><span class="swatch" style=${{ "--tint": tint(record.service) }}></span><span>${visible(record.service)}</span></span>
-      <span class="sev">${item.open ? "▾" : "▸"}</span>
+      <span class="sev"><span aria-hidden="true">${item.open ? "▾" : "▸"}</span><span class="visually-hidden">${item.open ? "unfolded" : "folded"}</span></span>
       <span class="text"><span class="count">${count(item.count)} alike</span>${visible(inRow(item.fold.template || record.line, 500))}</span>
     </div>`;
   }
